@@ -1,0 +1,1 @@
+"""What every module stands on: no domain knowledge lives here."""

@@ -1,0 +1,144 @@
+"""PostgreSQL: one pool per module, signed in as that module's own role; one transaction per use case.
+
+A module reaches its own schema and nothing else. Three functions in schema ``core`` are open to all:
+``core.publish`` (outbox) and ``core.audit`` (audit trail) write in the caller's transaction,
+``core.claim`` marks a fact as handled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from core.events import Fact, encode_fact
+from core.ids import uuid7
+
+Row = asyncpg.Record
+
+
+class Transaction:
+    """One open transaction. Values are PostgreSQL's: UUID, datetime (aware), dict for jsonb."""
+
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[Row]) -> None:
+        self._connection = connection
+        self._after_commit: list[Callable[[], Awaitable[None]]] = []
+
+    async def fetch(self, sql: str, *values: Any) -> list[Row]:
+        return await self._connection.fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: Any) -> Row | None:
+        return await self._connection.fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: Any) -> Any:
+        return await self._connection.fetchval(sql, *values)
+
+    async def execute(self, sql: str, *values: Any) -> str:
+        return await self._connection.execute(sql, *values)
+
+    async def executemany(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        await self._connection.executemany(sql, rows)
+
+    async def publish(self, fact: Fact) -> UUID:
+        """Write a fact to the outbox; it reaches the bus if, and only if, this transaction commits.
+
+        Facts with the same order key are handled in the order of their publication.
+        """
+        fact_id = uuid7()
+        await self.execute("SELECT core.publish($1, $2, $3, $4)", fact_id, fact.name, fact.order_key, encode_fact(fact))
+        return fact_id
+
+    async def audit(
+        self,
+        action: str,
+        *,
+        actor_id: UUID | None,
+        actor_role: str,
+        resource: str,
+        resource_id: str | UUID | None = None,
+        patient_id: UUID | None = None,
+        reason: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Append an audit row in this transaction. ``details`` holds ids and codes only, never health data."""
+        await self.execute(
+            "SELECT core.audit($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            uuid7(),
+            action,
+            actor_id,
+            actor_role,
+            resource,
+            None if resource_id is None else str(resource_id),
+            patient_id,
+            reason,
+            dict(details or {}),
+        )
+
+    def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Run ``action`` once the transaction has committed (live notices, cache invalidation): best effort."""
+        self._after_commit.append(action)
+
+    async def run_after_commit(self) -> None:
+        for action in self._after_commit:
+            await action()
+
+
+class Database:
+    """A module's pool. ``transaction()`` is the only way to change anything."""
+
+    def __init__(self, pool: asyncpg.Pool[Row], role: str) -> None:
+        self._pool = pool
+        self.role = role
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """BEGIN … COMMIT; ROLLBACK on any exception. After-commit actions run once the connection is back."""
+        async with self._pool.acquire() as connection, connection.transaction():
+            tx = Transaction(connection)
+            yield tx
+        await tx.run_after_commit()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A connection without an explicit transaction, for single-statement reads."""
+        async with self._pool.acquire() as connection:
+            yield Transaction(connection)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+
+def role_of(module: str) -> str:
+    """The PostgreSQL role of a module."""
+    return f"bedside_{module}"
+
+
+def role_password(role_secret: str, module: str) -> str:
+    """The role's password, derived so that one secret serves every module."""
+    return hmac.new(role_secret.encode(), role_of(module).encode(), hashlib.sha256).hexdigest()
+
+
+async def open_database(url: str, module: str, *, role_secret: str, pool_size: int) -> Database:
+    """Connect as the module's role; its search path is its own schema, then ``core``."""
+    pool = await asyncpg.create_pool(
+        url,
+        user=role_of(module),
+        password=role_password(role_secret, module),
+        min_size=1,
+        max_size=pool_size,
+        init=_set_codecs,
+        server_settings={"search_path": f"{module},core", "application_name": f"bedside {module}"},
+        command_timeout=30,
+    )
+    return Database(pool, role_of(module))
+
+
+async def _set_codecs(connection: asyncpg.Connection[Row]) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)

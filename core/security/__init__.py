@@ -1,0 +1,1 @@
+"""Tokens, the access policy, envelope encryption and encrypted files."""

@@ -1,0 +1,170 @@
+"""Typed settings from ``bedside.toml`` and the environment. Unknown keys are refused.
+
+The environment wins over the file. A section's key is ``BEDSIDE_<SECTION>_<KEY>``, for example
+``BEDSIDE_HTTP_PORT``. A secret may be given as a file: ``BEDSIDE_SECURITY_MASTER_KEY_FILE``.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+PREFIX = "BEDSIDE_"
+# Read by the launcher and the tests, not settings of the server.
+NOT_SETTINGS = frozenset({"BEDSIDE_CONFIG", "BEDSIDE_TEST_PARTIAL"})
+
+
+class SettingsError(Exception):
+    """The configuration can't be used; the message is one line a person can act on."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Http(Section):
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str = ""  # empty: http(s)://host:port
+    max_body_bytes: int = 1_048_576
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    trusted_proxies: list[str] = []
+
+
+class Media(Section):
+    host: str = "127.0.0.1"  # where the worker's UDP and TCP sockets bind
+    address: str = "127.0.0.1"  # advertised to browsers in ICE candidates
+    port: int = Field(8189, ge=0, le=65535)  # first worker; further workers take the next ones
+    workers: int = Field(0, ge=0, le=256)  # 0: one per core
+    control_host: str = "127.0.0.1"
+    control_secret: SecretStr = SecretStr("")
+    turn_urls: list[str] = []
+    turn_secret: SecretStr = SecretStr("")
+
+
+class Database(Section):
+    # Administrator's address; modules sign in as their own roles on the same server.
+    url: SecretStr = SecretStr("")
+    pool_size: int = Field(6, ge=1, le=100)
+    role_secret: SecretStr = SecretStr("")  # passwords of the modules' roles are derived from it
+
+
+class Redis(Section):
+    url: SecretStr = SecretStr("")
+
+
+class Mongo(Section):
+    url: SecretStr = SecretStr("")
+    database: str = "bedside"
+
+
+class Records(Section):
+    store: Literal["postgres", "mongo"] = "postgres"
+
+
+class Security(Section):
+    master_key: SecretStr = SecretStr("")  # 32 bytes, base64; wraps every person's key
+    access_token_s: int = 600
+    refresh_token_s: int = 14 * 86400
+    argon2_memory_kib: int = 19456  # OWASP's minimum for Argon2id with t=2, p=1
+    argon2_time: int = 2
+
+
+class Limits(Section):
+    """Requests per window; raise them for load tests."""
+
+    per_address_per_minute: int = 600
+    per_person_per_minute: int = 600
+    login_per_address_per_minute: int = 20
+    login_per_account_per_minute: int = 10
+    socket_events_per_second: int = 30
+
+
+class Mail(Section):
+    host: str = "127.0.0.1"
+    port: int = 1025
+    sender: str = "Bedside <no-reply@bedside.invalid>"
+    starttls: bool = False
+    username: str = ""
+    password: SecretStr = SecretStr("")
+
+
+class Visit(Section):
+    opens_before_s: int = 30 * 60  # a visit's window opens this long before its start
+    closes_after_s: int = 60 * 60  # and closes this long after its end
+    seat_grace_s: int = 60  # a seat without a connection is kept this long
+
+
+class Settings(Section):
+    mode: Literal["demo", "development", "production"] = "development"
+    data_dir: Path = Path("var")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    http: Http = Http()
+    media: Media = Media()
+    database: Database = Database()
+    redis: Redis = Redis()
+    mongo: Mongo = Mongo()
+    records: Records = Records()
+    security: Security = Security()
+    limits: Limits = Limits()
+    mail: Mail = Mail()
+    visit: Visit = Visit()
+
+    @property
+    def public_url(self) -> str:
+        """Where people reach the pages, without a trailing slash."""
+        if self.http.public_url:
+            return self.http.public_url.rstrip("/")
+        scheme = "https" if self.http.tls_certificate else "http"
+        return f"{scheme}://{self.http.host}:{self.http.port}"
+
+
+SECTIONS: dict[str, Any] = {name: field.annotation for name, field in Settings.model_fields.items()}
+
+
+def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the file (if any), then the environment over it. Raises SettingsError on anything unknown or wrong."""
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SettingsError(f"configuration file {path} does not exist") from None
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"{path}: {error}") from None
+    for key, raw in sorted(environ.items()):
+        if key.startswith(PREFIX) and key not in NOT_SETTINGS:
+            _place(values, key, raw)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {where}: {first['msg']}") from None
+
+
+def _place(values: dict[str, Any], key: str, raw: str) -> None:
+    name = key.removeprefix(PREFIX).lower()
+    if name.endswith("_file"):
+        name = name.removesuffix("_file")
+        try:
+            raw = Path(raw).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{key}: {error.strerror}") from None
+    section, _, field = name.partition("_")
+    model = SECTIONS.get(section)
+    if isinstance(model, type) and issubclass(model, Section) and field in model.model_fields:
+        annotation = str(model.model_fields[field].annotation)
+        value: Any = [part.strip() for part in raw.split(",") if part.strip()] if "list" in annotation else raw
+        values.setdefault(section, {})[field] = value
+    elif name in SECTIONS and not (isinstance(SECTIONS[name], type) and issubclass(SECTIONS[name], Section)):
+        values[name] = raw
+    else:
+        raise SettingsError(f"unknown setting {key}")
