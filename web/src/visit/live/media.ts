@@ -1,0 +1,127 @@
+/**
+ * The media of one visit: both connections, their recovery, and the report about what arrives.
+ */
+import { onNetworkChange } from "./link";
+import type { MediaOffer, MediaReset, TrackSource } from "./protocol";
+import { Publisher, type PathState } from "./publisher";
+import type { VisitSignaling } from "./signaling";
+import { difference, NOTHING, summarise, type Totals } from "./statistics";
+import { Subscriber, type RemoteTracks } from "./subscriber";
+
+const REPORT_EVERY_MS = 5_000;
+/** A publication is worth asking for over a whole short outage. */
+const PUBLISH_RETRY_MS = 30_000;
+
+export interface MediaListener {
+  onTracks: (tracks: RemoteTracks) => void;
+  onPath: (connection: "publish" | "subscribe", state: PathState) => void;
+}
+
+export class VisitMedia {
+  private readonly publisher: Publisher;
+  private readonly subscriber: Subscriber;
+  private readonly unlisten: () => void;
+  private readonly reporter: number;
+  private iceServers: RTCIceServer[] = [];
+  private before: Totals = NOTHING;
+  private muted = new Map<TrackSource, boolean>();
+
+  constructor(
+    private readonly signaling: VisitSignaling,
+    listener: MediaListener,
+  ) {
+    const iceServers = () => this.iceServers;
+    this.publisher = new Publisher({
+      iceServers,
+      publish: async (offer) => {
+        const answer = await signaling.call("media.publish", offer, {
+          retryForMs: PUBLISH_RETRY_MS,
+        });
+        // A track published while muted starts out audible for the server: say so again.
+        for (const { source } of offer.tracks) {
+          if (this.muted.get(source)) void this.tellMuted(source, true);
+        }
+        return answer;
+      },
+      changed: (state) => listener.onPath("publish", state),
+    });
+    this.subscriber = new Subscriber({
+      iceServers,
+      answer: (answer) => signaling.call("media.answer", answer),
+      restart: () => signaling.call("media.restart", {}),
+      tracksChanged: listener.onTracks,
+      changed: (state) => listener.onPath("subscribe", state),
+    });
+    this.unlisten = onNetworkChange(() => {
+      this.publisher.restart();
+      this.subscriber.restart();
+    });
+    this.reporter = window.setInterval(() => void this.report(), REPORT_EVERY_MS);
+  }
+
+  /** `call.join` was accepted: a new life of both connections. */
+  start(generation: number, iceServers: RTCIceServer[]): void {
+    this.iceServers = iceServers;
+    this.publisher.start(generation);
+    this.subscriber.start(generation);
+  }
+
+  offer(offer: MediaOffer): void {
+    this.subscriber.handle(offer);
+  }
+
+  reset({ connection, generation }: MediaReset): void {
+    if (connection !== "subscribe") this.publisher.start(generation);
+    if (connection !== "publish") this.subscriber.start(generation);
+  }
+
+  set(source: TrackSource, track: MediaStreamTrack): Promise<void> {
+    track.enabled = !this.muted.get(source);
+    return this.publisher.set(source, track);
+  }
+
+  remove(source: TrackSource): void {
+    this.publisher.remove(source);
+    this.muted.delete(source);
+  }
+
+  /** Silences here at once, whatever the network does, and tells the others. */
+  mute(source: TrackSource, muted: boolean, track: MediaStreamTrack | null): void {
+    this.muted.set(source, muted);
+    if (track) track.enabled = !muted;
+    void this.tellMuted(source, muted);
+  }
+
+  /** Sums of both connections, for the report and for whoever wants to look. */
+  async totals(): Promise<Totals> {
+    const incoming = this.subscriber.connection;
+    const outgoing = this.publisher.connection;
+    const totals = incoming ? summarise((await incoming.getStats()).values()) : { ...NOTHING };
+    if (outgoing && totals.roundTripMs === null) {
+      totals.roundTripMs = summarise((await outgoing.getStats()).values()).roundTripMs;
+    }
+    return totals;
+  }
+
+  close(): void {
+    this.unlisten();
+    window.clearInterval(this.reporter);
+    this.publisher.close();
+    this.subscriber.close();
+  }
+
+  private async tellMuted(source: TrackSource, muted: boolean): Promise<void> {
+    await this.signaling
+      .call("media.mute", { source, muted }, { retryForMs: PUBLISH_RETRY_MS })
+      .catch(() => undefined);
+  }
+
+  private async report(): Promise<void> {
+    if (!this.subscriber.connection) return;
+    const now = await this.totals();
+    const report = difference(this.before, now);
+    this.before = now;
+    // The next report says it again; a missed one is not worth anybody's waiting.
+    await this.signaling.call("media.report", report).catch(() => undefined);
+  }
+}

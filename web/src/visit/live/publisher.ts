@@ -1,0 +1,206 @@
+/**
+ * The outgoing connection: this person's camera, microphone and screen to the media server.
+ *
+ * Negotiation is desired state, not a list of commands: whatever changes (a track added or
+ * removed, a new network, a lost connection to signaling) marks the connection as out of date,
+ * and one loop offers the whole until the server has answered the newest.
+ */
+import { SignalingError } from "./link";
+import type { PublishedTrack, TrackSource } from "./protocol";
+
+export type PathState = "idle" | "connecting" | "connected" | "interrupted";
+
+export interface PublisherOptions {
+  iceServers: () => RTCIceServer[];
+  publish: (offer: {
+    generation: number;
+    sdp: string;
+    tracks: PublishedTrack[];
+  }) => Promise<{ sdp: string }>;
+  changed: (state: PathState) => void;
+}
+
+/**
+ * A path that looks lost is given this long to come back before ICE is restarted again; the
+ * browser's own checks come every 2.5 s.
+ */
+const RESTART_EVERY_MS = 4_000;
+const RETRY_AFTER_MS = 1_000;
+/** Enough for a clear 720p picture of a person; the server's feedback goes below it. */
+const CAMERA_BITRATE = 1_800_000;
+const SCREEN_BITRATE = 2_500_000;
+
+export class Publisher {
+  private pc: RTCPeerConnection | null = null;
+  private readonly wanted = new Map<TrackSource, MediaStreamTrack>();
+  private transceivers = new Map<TrackSource, RTCRtpTransceiver>();
+  private generation = 0;
+  private dirty = false;
+  private running = false;
+  private closed = false;
+  private timer: number | undefined;
+
+  constructor(private readonly options: PublisherOptions) {}
+
+  get connection(): RTCPeerConnection | null {
+    return this.pc;
+  }
+
+  /** A life of the room begins: everything wanted so far is offered on a new connection. */
+  start(generation: number): void {
+    this.generation = generation;
+    this.discard();
+    this.changed();
+  }
+
+  /** Adds a source, or puts another track in its place without negotiating. */
+  async set(source: TrackSource, track: MediaStreamTrack): Promise<void> {
+    this.wanted.set(source, track);
+    const transceiver = this.transceivers.get(source);
+    if (transceiver && transceiver.direction === "sendonly") {
+      await transceiver.sender.replaceTrack(track);
+    } else {
+      this.changed();
+    }
+  }
+
+  remove(source: TrackSource): void {
+    if (!this.wanted.delete(source)) return;
+    this.changed();
+  }
+
+  /** Another network, or a path that died: look for a new one on the same connection. */
+  restart(): void {
+    if (!this.pc || this.closed) return;
+    this.pc.restartIce();
+    this.changed();
+  }
+
+  close(): void {
+    this.closed = true;
+    this.discard();
+  }
+
+  private discard(): void {
+    window.clearTimeout(this.timer);
+    if (this.pc) {
+      this.pc.onconnectionstatechange = null;
+      this.pc.close();
+    }
+    this.pc = null;
+    this.transceivers = new Map();
+  }
+
+  private changed(): void {
+    this.dirty = true;
+    void this.negotiate();
+  }
+
+  private async negotiate(): Promise<void> {
+    if (this.running) return;
+    this.running = true;
+    try {
+      while (this.dirty && !this.closed && this.generation > 0) {
+        if (this.wanted.size === 0 && this.pc === null) {
+          this.dirty = false;
+          break;
+        }
+        this.dirty = false;
+        if (!(await this.offer())) {
+          this.dirty = true;
+          await new Promise((resolve) => window.setTimeout(resolve, RETRY_AFTER_MS));
+        }
+      }
+    } finally {
+      this.running = false;
+    }
+  }
+
+  /** One offer and its answer. False when it has to be tried again. */
+  private async offer(): Promise<boolean> {
+    const generation = this.generation;
+    const pc = (this.pc ??= this.build());
+    try {
+      await this.apply(pc);
+      await pc.setLocalDescription(await pc.createOffer());
+      const tracks = this.tracks();
+      const sdp = pc.localDescription?.sdp;
+      if (!sdp) return false;
+      const answer = await this.options.publish({ generation, sdp, tracks });
+      if (pc !== this.pc) return true;
+      await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      return true;
+    } catch (error) {
+      // Superseded while under way: the newer connection has its own turn.
+      if (pc !== this.pc || this.closed) return true;
+      if (error instanceof SignalingError) {
+        // An old generation ends with a reset, which begins again by itself; a visit we are not
+        // (or no longer) in ends here.
+        if (!error.transient) return true;
+        return false;
+      }
+      throw error;
+    }
+  }
+
+  private build(): RTCPeerConnection {
+    const pc = new RTCPeerConnection({
+      bundlePolicy: "max-bundle",
+      iceServers: this.options.iceServers(),
+    });
+    pc.onconnectionstatechange = () => this.watch(pc);
+    this.options.changed("connecting");
+    return pc;
+  }
+
+  /** Makes the transceivers what is wanted. A source keeps its transceiver for good. */
+  private async apply(pc: RTCPeerConnection): Promise<void> {
+    for (const [source, track] of this.wanted) {
+      const existing = this.transceivers.get(source);
+      if (!existing) {
+        const transceiver = pc.addTransceiver(track, {
+          direction: "sendonly",
+          ...(track.kind === "video" && {
+            sendEncodings: [{ maxBitrate: source === "screen" ? SCREEN_BITRATE : CAMERA_BITRATE }],
+          }),
+        });
+        this.transceivers.set(source, transceiver);
+      } else if (existing.direction !== "sendonly" || existing.sender.track !== track) {
+        existing.direction = "sendonly";
+        await existing.sender.replaceTrack(track);
+      }
+    }
+    for (const [source, transceiver] of this.transceivers) {
+      if (this.wanted.has(source) || transceiver.direction === "inactive") continue;
+      transceiver.direction = "inactive";
+      await transceiver.sender.replaceTrack(null);
+    }
+  }
+
+  private tracks(): PublishedTrack[] {
+    const tracks: PublishedTrack[] = [];
+    for (const [source, { mid, direction }] of this.transceivers) {
+      if (mid !== null && direction === "sendonly") tracks.push({ mid, source });
+    }
+    return tracks;
+  }
+
+  private watch(pc: RTCPeerConnection): void {
+    if (pc !== this.pc) return;
+    window.clearTimeout(this.timer);
+    const { connectionState } = pc;
+    if (connectionState === "connected") {
+      this.options.changed("connected");
+    } else if (connectionState === "disconnected" || connectionState === "failed") {
+      this.options.changed("interrupted");
+      this.recover(pc);
+    }
+  }
+
+  /** Restarts ICE now and again until the path stands. */
+  private recover(pc: RTCPeerConnection): void {
+    if (pc !== this.pc || this.closed || pc.connectionState === "connected") return;
+    this.restart();
+    this.timer = window.setTimeout(() => this.recover(pc), RESTART_EVERY_MS);
+  }
+}

@@ -1,0 +1,414 @@
+/**
+ * One person's visit, whole: connection, state, media and devices behind one observable view.
+ * Pages read the view and call the verbs; nothing here knows React.
+ */
+import {
+
+  onDeviceChange,
+  openOne,
+  openScreen,
+  rememberChoice,
+  rememberedChoice,
+  stopTracks,
+  type Capture,
+  type DeviceProblem,
+} from "./devices";
+import type { LinkState, SignalingError } from "./link";
+import { VisitMedia } from "./media";
+import type { Audience, LiveChatMessage, ServerEvent, VisitToken } from "./protocol";
+import type { PathState } from "./publisher";
+import { VisitSignaling } from "./signaling";
+import { reduceVisit, type VisitAction, type VisitState } from "./state";
+import type { RemoteTracks } from "./subscriber";
+
+export interface LocalMedia {
+  camera: MediaStreamTrack | null;
+  microphone: MediaStreamTrack | null;
+  screen: MediaStreamTrack | null;
+  cameraProblem: DeviceProblem | null;
+  microphoneProblem: DeviceProblem | null;
+  cameraOff: boolean;
+  muted: boolean;
+  speaker: string | null;
+}
+
+export interface VisitView {
+  connection: LinkState;
+  /** Why the connection is closed for good, when it is. */
+  failure: SignalingError | null;
+  seatTaken: boolean;
+  visit: VisitState | null;
+  tracks: RemoteTracks;
+  local: LocalMedia;
+  /** `interrupted` while either media path looks for a way. */
+  path: PathState;
+  hand: boolean;
+  joining: boolean;
+  online: boolean;
+}
+
+const NO_MEDIA: LocalMedia = {
+  camera: null,
+  microphone: null,
+  screen: null,
+  cameraProblem: null,
+  microphoneProblem: null,
+  cameraOff: false,
+  muted: false,
+  speaker: null,
+};
+
+/** A message is tried again over an outage of this length before it is shown as not sent. */
+const CHAT_RETRY_MS = 45_000;
+const JOIN_RETRY_MS = 20_000;
+
+export class VisitSession {
+  private view: VisitView;
+  private readonly listeners = new Set<() => void>();
+  private readonly signaling: VisitSignaling;
+  private readonly unlisten: (() => void)[] = [];
+  private media: VisitMedia | null = null;
+  private paths: Record<"publish" | "subscribe", PathState> = { publish: "idle", subscribe: "idle" };
+  /** True from pressing "join" until leaving: a session built anew goes back into the call. */
+  private inCall = false;
+
+  constructor(
+    readonly appointmentId: string,
+    fetchToken: () => Promise<VisitToken>,
+  ) {
+    this.view = {
+      connection: "connecting",
+      failure: null,
+      seatTaken: false,
+      visit: null,
+      tracks: {},
+      local: { ...NO_MEDIA, speaker: rememberedChoice().speaker ?? null },
+      path: "idle",
+      hand: false,
+      joining: false,
+      online: navigator.onLine,
+    };
+    this.signaling = new VisitSignaling(appointmentId, fetchToken, {
+      onReady: ({ snapshot }, { seatTaken, fresh }) => {
+        this.dispatch({ type: "snapshot", snapshot });
+        this.update({ seatTaken });
+        if (fresh && this.inCall && !seatTaken) void this.join().catch(() => undefined);
+      },
+      onSnapshot: (snapshot) => this.dispatch({ type: "snapshot", snapshot }),
+      onEvent: (event) => this.handle(event),
+      onConnection: (connection, failure) => this.update({ connection, failure }),
+    });
+    const onlineChanged = () => this.update({ online: navigator.onLine });
+    window.addEventListener("online", onlineChanged);
+    window.addEventListener("offline", onlineChanged);
+    this.unlisten.push(
+      () => window.removeEventListener("online", onlineChanged),
+      () => window.removeEventListener("offline", onlineChanged),
+      onDeviceChange(() => void this.replaceLostDevices()),
+    );
+  }
+
+  readonly getView = (): VisitView => this.view;
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  start(): void {
+    this.signaling.connect();
+  }
+
+  /** Ends what runs on this page. The seat stays: coming back to the page resumes it. */
+  close(): void {
+    for (const unlisten of this.unlisten.splice(0)) unlisten();
+    this.closeMedia();
+    this.signaling.close();
+    const { camera, microphone, screen } = this.view.local;
+    stopTracks(camera, microphone, screen);
+    this.listeners.clear();
+  }
+
+  // Waiting room
+
+  async enterWaiting(): Promise<void> {
+    const place = await this.signaling.call("waiting.enter", {}, { retryForMs: JOIN_RETRY_MS });
+    this.dispatch({ type: "waiting.entered", place });
+  }
+
+  async leaveWaiting(): Promise<void> {
+    await this.signaling.call("waiting.leave", {});
+    this.dispatch({ type: "waiting.left" });
+  }
+
+  async takeOver(): Promise<void> {
+    await this.signaling.call("seat.take_over", {});
+    this.update({ seatTaken: false });
+  }
+
+  // Call
+
+  async join(): Promise<void> {
+    if (this.view.joining) return;
+    this.update({ joining: true });
+    try {
+      const answer = await this.signaling.call("call.join", {}, { retryForMs: JOIN_RETRY_MS });
+      this.inCall = true;
+      this.dispatch({
+        type: "call.joined",
+        participants: answer.participants,
+        generation: answer.generation,
+      });
+      this.media ??= new VisitMedia(this.signaling, {
+        onTracks: (tracks) => this.update({ tracks }),
+        onPath: (connection, state) => this.pathChanged(connection, state),
+      });
+      this.publishAll();
+      this.media.start(answer.generation, answer.ice_servers);
+    } finally {
+      this.update({ joining: false });
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.inCall = false;
+    this.closeMedia();
+    this.dispatch({ type: "call.left" });
+    await this.signaling.call("call.leave", {});
+  }
+
+  /** The practitioner ends the call for everybody. Completing the visit is another act. */
+  async end(): Promise<void> {
+    await this.signaling.call("call.end", {}, { retryForMs: JOIN_RETRY_MS });
+    this.inCall = false;
+    this.closeMedia();
+  }
+
+  async raiseHand(raised: boolean): Promise<void> {
+    this.update({ hand: raised });
+    this.dispatch({ type: "hand", raised });
+    await this.signaling.call("call.hand", { raised });
+  }
+
+  // Devices
+
+  /** Takes over what the device check opened. The session closes the tracks from now on. */
+  useDevices(capture: Capture): void {
+    const { camera, microphone } = this.view.local;
+    if (camera !== capture.camera) stopTracks(camera);
+    if (microphone !== capture.microphone) stopTracks(microphone);
+    this.updateLocal(capture);
+    this.publishAll();
+  }
+
+  setMuted(muted: boolean): void {
+    this.updateLocal({ muted });
+    const { microphone } = this.view.local;
+    if (microphone) microphone.enabled = !muted;
+    this.media?.mute("microphone", muted, microphone);
+  }
+
+  setCameraOff(cameraOff: boolean): void {
+    this.updateLocal({ cameraOff });
+    const { camera } = this.view.local;
+    if (camera) camera.enabled = !cameraOff;
+    this.media?.mute("camera", cameraOff, camera);
+  }
+
+  /** Opens another camera or microphone and puts it in place; the call does not notice. */
+  async chooseDevice(kind: "camera" | "microphone", deviceId: string): Promise<void> {
+    rememberChoice({ [kind]: deviceId });
+    await this.reopen(kind, deviceId);
+  }
+
+  chooseSpeaker(speaker: string): void {
+    rememberChoice({ speaker });
+    this.updateLocal({ speaker });
+  }
+
+  async shareScreen(): Promise<void> {
+    const screen = await openScreen();
+    if (!screen) return;
+    screen.addEventListener("ended", () => this.stopScreen());
+    this.updateLocal({ screen });
+    await this.media?.set("screen", screen);
+  }
+
+  stopScreen(): void {
+    const { screen } = this.view.local;
+    if (!screen) return;
+    stopTracks(screen);
+    this.updateLocal({ screen: null });
+    this.media?.remove("screen");
+  }
+
+  // Chat
+
+  async sendChat(
+    text: string | null,
+    audience: Audience,
+    file: LiveChatMessage["file"] = null,
+    clientId: string = crypto.randomUUID(),
+  ): Promise<void> {
+    this.dispatch({
+      type: "chat.sending",
+      message: { client_id: clientId, text, file, audience, state: "sending" },
+    });
+    try {
+      const { message_id, sent_at } = await this.signaling.call(
+        "chat.send",
+        {
+          client_id: clientId,
+          audience,
+          ...(text !== null && { text }),
+          ...(file && { file_id: file.file_id }),
+        },
+        { retryForMs: CHAT_RETRY_MS },
+      );
+      const you = this.view.visit?.you;
+      if (!you) return;
+      this.dispatch({
+        type: "chat.sent",
+        message: {
+          message_id,
+          client_id: clientId,
+          participant_id: you.participant_id,
+          name: you.name,
+          role: you.role,
+          audience,
+          text,
+          file,
+          sent_at,
+          edited_at: null,
+        },
+      });
+    } catch {
+      this.dispatch({ type: "chat.failed", clientId });
+    }
+  }
+
+  /** Sends a failed message again under the same id, so that it can never arrive twice. */
+  retryChat(clientId: string): void {
+    const message = this.view.visit?.pending.find((other) => other.client_id === clientId);
+    if (message) void this.sendChat(message.text, message.audience, message.file, clientId);
+  }
+
+  discardChat(clientId: string): void {
+    this.dispatch({ type: "chat.discarded", clientId });
+  }
+
+  readChat(): void {
+    const { visit } = this.view;
+    const newest = visit?.messages.at(-1);
+    if (!visit || visit.unread === 0 || !newest) return;
+    this.dispatch({ type: "chat.read" });
+    void this.signaling
+      .call("chat.read", { message_id: newest.message_id })
+      .catch(() => undefined);
+  }
+
+  async loadHistory(): Promise<void> {
+    const oldest = this.view.visit?.messages[0];
+    const { messages, more } = await this.signaling.call(
+      "chat.history",
+      oldest ? { before: oldest.message_id } : {},
+    );
+    this.dispatch({ type: "chat.history", messages, more });
+  }
+
+  private handle(event: ServerEvent): void {
+    this.dispatch({ type: "event", event });
+    switch (event.name) {
+      case "media.offer":
+        this.media?.offer(event.payload);
+        break;
+      case "media.reset":
+        this.media?.reset(event.payload);
+        break;
+      case "call.held":
+      case "call.removed":
+      case "call.ended":
+      case "call.displaced":
+        this.inCall = false;
+        this.closeMedia();
+        break;
+      default:
+        break;
+    }
+    if (event.name === "call.removed" || event.name === "call.displaced") {
+      this.signaling.forget();
+      this.signaling.close();
+    }
+  }
+
+  private publishAll(): void {
+    if (!this.media) return;
+    const { camera, microphone, screen, cameraOff, muted } = this.view.local;
+    // The order is the order of the m-lines: the voice first, it matters most.
+    if (microphone) {
+      void this.media.set("microphone", microphone);
+      if (muted) this.media.mute("microphone", true, microphone);
+    }
+    if (camera) {
+      void this.media.set("camera", camera);
+      if (cameraOff) this.media.mute("camera", true, camera);
+    }
+    if (screen) void this.media.set("screen", screen);
+  }
+
+  private async reopen(kind: "camera" | "microphone", deviceId?: string): Promise<void> {
+    const { local } = this.view;
+    const before = local[kind];
+    // Some cameras, phones above all, open only after the other one is closed.
+    if (kind === "camera") stopTracks(before);
+    const { track, problem } = await openOne(kind, deviceId);
+    if (track) {
+      if (kind === "microphone") stopTracks(before);
+      track.enabled = kind === "camera" ? !local.cameraOff : !local.muted;
+    }
+    this.updateLocal(
+      kind === "camera"
+        ? { camera: track, cameraProblem: problem }
+        : { microphone: track ?? before, microphoneProblem: track ? null : problem },
+    );
+    if (track) await this.media?.set(kind, track);
+    else if (kind === "camera") this.media?.remove("camera");
+  }
+
+  /** A headset pulled out in mid-sentence: go on with what is there. */
+  private async replaceLostDevices(): Promise<void> {
+    const { camera, microphone } = this.view.local;
+    if (microphone?.readyState === "ended") await this.reopen("microphone");
+    if (camera?.readyState === "ended") await this.reopen("camera");
+  }
+
+  private pathChanged(connection: "publish" | "subscribe", state: PathState): void {
+    this.paths = { ...this.paths, [connection]: state };
+    const { publish, subscribe } = this.paths;
+    const order: PathState[] = ["interrupted", "connecting", "connected"];
+    const path = order.find((one) => publish === one || subscribe === one) ?? "idle";
+    this.update({ path });
+  }
+
+  private closeMedia(): void {
+    this.media?.close();
+    this.media = null;
+    this.paths = { publish: "idle", subscribe: "idle" };
+    this.stopScreen();
+    this.update({ tracks: {}, path: "idle", hand: false });
+  }
+
+  private dispatch(action: VisitAction): void {
+    this.update({ visit: reduceVisit(this.view.visit, action) });
+  }
+
+  private updateLocal(change: Partial<LocalMedia>): void {
+    this.update({ local: { ...this.view.local, ...change } });
+  }
+
+  private update(change: Partial<VisitView>): void {
+    this.view = { ...this.view, ...change };
+    for (const listener of this.listeners) listener();
+  }
+}
+
