@@ -10,6 +10,23 @@ from __future__ import annotations
 from typing import Protocol
 from uuid import UUID
 
+from core.errors import BedsideError
+
+
+class KeyDestroyed(BedsideError):
+    """The person's key is gone, and with it all that was encrypted under it."""
+
+    status = 410
+    code = "erased"
+    title = "This person's data has been erased"
+
+
+class InvalidCiphertext(Exception):
+    """A ciphertext was altered, moved, or belongs to another key: a broken invariant, never the caller's fault."""
+
+    def __init__(self) -> None:
+        super().__init__("a stored ciphertext does not open in its place")
+
 
 class Vault(Protocol):
     async def encrypt(self, person_id: UUID, place: str, plaintext: bytes) -> bytes:
@@ -24,12 +41,26 @@ class Vault(Protocol):
 
     async def decrypt_text(self, person_id: UUID, place: str, ciphertext: bytes) -> str: ...
 
+    def seal(self, place: str, plaintext: bytes) -> bytes:
+        """Encrypt what belongs to no single person (stored answers, replies to retries) under a system key."""
+        ...
+
+    def unseal(self, place: str, ciphertext: bytes) -> bytes:
+        """Undo ``seal``. Raises ``InvalidCiphertext``."""
+        ...
+
+    async def destroy(self, person_id: UUID) -> None:
+        """Erase the person's key for good; other processes follow within ``envelope.CACHE_S`` seconds."""
+        ...
+
 
 class EncryptedFiles(Protocol):
     """Files encrypted under a person's key, in the data folder; names are random, content is chunked."""
 
     async def put(self, person_id: UUID, content: bytes) -> UUID: ...
 
-    async def get(self, person_id: UUID, file_id: UUID) -> bytes: ...
+    async def get(self, person_id: UUID, file_id: UUID) -> bytes:
+        """Raises ``NotFound``, ``KeyDestroyed`` or ``InvalidCiphertext`` (also for another person's file)."""
+        ...
 
     async def delete(self, file_id: UUID) -> None: ...
