@@ -57,8 +57,8 @@ class EnvelopeVault:
         async with self._database.transaction() as tx:
             await tx.execute(
                 "INSERT INTO core.person_keys (person_id, wrapped, created_at, destroyed_at)"
-                " VALUES ($1, ''::bytea, $2, $2)"
-                " ON CONFLICT (person_id) DO UPDATE SET wrapped = ''::bytea, destroyed_at = excluded.destroyed_at",
+                " VALUES ($1, NULL, $2, $2)"
+                " ON CONFLICT (person_id) DO UPDATE SET wrapped = NULL, destroyed_at = excluded.destroyed_at",
                 person_id,
                 self._clock.now(),
             )

@@ -6,6 +6,7 @@ import base64
 import secrets
 
 import pytest
+
 from core.ids import uuid7
 from core.security.master import MasterKey, open_with, seal_with
 from core.security.vault import InvalidCiphertext

@@ -11,6 +11,7 @@ from typing import Any
 
 import jwt
 import pytest
+
 from core.errors import InvalidToken
 from core.ids import uuid7
 from core.security.keys import PUBLISHED_BEFORE_SIGNING, JwtTokens, SigningKey, signing_key
