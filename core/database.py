@@ -1,8 +1,7 @@
 """PostgreSQL: one pool per module, signed in as that module's own role; one transaction per use case.
 
-A module reaches its own schema and nothing else. Three functions in schema ``core`` are open to all:
-``core.publish`` (outbox) and ``core.audit`` (audit trail) write in the caller's transaction,
-``core.claim`` marks a fact as handled.
+A module reaches its own schema and nothing else. Two functions in schema ``core`` are open to all:
+``core.publish`` (outbox) and ``core.audit`` (audit trail) write in the caller's transaction.
 """
 
 from __future__ import annotations

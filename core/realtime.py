@@ -1,0 +1,62 @@
+"""The Socket.IO server. Emits reach every process through Redis; what must not be lost is sequenced by its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import socketio
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+# A client is lost after both, at most: 4 + 6 s without a pong.
+PING_INTERVAL_S = 4
+PING_TIMEOUT_S = 6
+# An SDP offer with simulcast of three sources is about 20 kB; chat files go by HTTP.
+MAX_MESSAGE_BYTES = 200_000
+RETRY_S = 0.5
+CHANNEL = "bedside:socketio"
+
+
+class RedisManager(socketio.AsyncRedisManager):  # type: ignore[misc]  # python-socketio has no types
+    """python-socketio's Redis manager, back within a second of Redis' return (its own backs off to a minute)."""
+
+    async def _redis_listen_with_retries(self) -> AsyncIterator[Any]:
+        while True:
+            try:
+                self._redis_connect()
+                await self.pubsub.subscribe(self.channel)
+                async for message in self.pubsub.listen():
+                    yield message
+            except (RedisError, OSError):
+                self._get_logger().warning("Redis is away: other processes' events are not heard")
+            await asyncio.sleep(RETRY_S)
+
+
+def same_origin(origin: str | None, environ: dict[str, Any]) -> bool:
+    """Whether a browser's page comes from the host it asks; the scheme may differ behind a proxy that ends TLS."""
+    if origin is None:
+        return True  # not a browser
+    hosts = {environ.get("HTTP_HOST"), environ.get("HTTP_X_FORWARDED_HOST")} - {None}
+    return urlsplit(origin).netloc in hosts
+
+
+def build_realtime(redis_url: str) -> socketio.AsyncServer:
+    """A server for aiohttp. Same-origin pages only: no CORS answer is ever given."""
+    return socketio.AsyncServer(
+        async_mode="aiohttp",
+        client_manager=RedisManager(redis_url, channel=CHANNEL),
+        cors_allowed_origins=same_origin,
+        ping_interval=PING_INTERVAL_S,
+        ping_timeout=PING_TIMEOUT_S,
+        max_http_buffer_size=MAX_MESSAGE_BYTES,
+        logger=False,
+        engineio_logger=False,
+    )
+
+
+def connect_redis(url: str) -> Redis:
+    """A client that waits a bounded time and comes back by itself. Answers are bytes."""
+    return Redis.from_url(url, socket_connect_timeout=3, health_check_interval=15)

@@ -1,0 +1,121 @@
+"""The real servers, once per run, and contexts over them.
+
+Tests share one database: they make their own people and appointments (``uuid7()``) instead of emptying tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.clock import Clock, SystemClock
+from core.context import Context
+from core.database import Database, open_database
+from core.events import Subscriptions
+from core.jobs import Jobs
+from core.migrations import ROOT, migrate
+from core.realtime import build_realtime, connect_redis
+from core.security.policy import Policy
+from core.settings import Settings, load
+from server.embedded import EmbeddedPostgres, EmbeddedValkey
+
+ROLE_SECRET = "role-secret-of-the-tests"
+MASTER_KEY = "dGhpcyBpcyBhIHRlc3Qga2V5IG9mIDMyIGJ5dGVzISE="
+MODULES = ("identity", "scheduling", "consultations", "signaling", "records", "billing", "notifications")
+MODULES += ("compliance", "analytics")
+
+MakeContext = Callable[..., Awaitable[Context]]
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Administrator's address of a fresh PostgreSQL."""
+    # Not durable: nothing here outlives the run.
+    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), role_secret=ROLE_SECRET, options=options)
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def valkey(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """Address of a fresh Valkey."""
+    server = EmbeddedValkey(tmp_path_factory.mktemp("valkey"))
+    await server.start()
+    yield server.url
+    await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def databases(postgres: str) -> AsyncIterator[dict[str, Database]]:
+    """Every module migrated, and its database opened as its own role; ``core`` too."""
+    await migrate(postgres, [name for name in MODULES if (ROOT / name).is_dir()], ROLE_SECRET)
+    opened = {
+        name: await open_database(postgres, name, role_secret=ROLE_SECRET, pool_size=10)
+        for name in ("core", *MODULES)
+        if name == "core" or (ROOT / name).is_dir()
+    }
+    yield opened
+    for database in opened.values():
+        await database.close()
+
+
+@pytest.fixture
+async def make_context(
+    databases: dict[str, Database], postgres: str, valkey: str, tmp_path: Path
+) -> AsyncIterator[MakeContext]:
+    """``await make_context(clock=…, settings=…)`` gives a complete Context with nothing set up in it yet."""
+    from core.security.envelope import EnvelopeVault
+    from core.security.files import FolderFiles
+    from core.security.keys import JwtTokens, SigningKeys
+    from core.security.master import MasterKey
+
+    closing: list[Callable[[], Awaitable[Any]]] = []
+
+    async def make(clock: Clock | None = None, settings: Settings | None = None) -> Context:
+        used_clock = clock or SystemClock()
+        used = settings or load(
+            environ={
+                "BEDSIDE_MODE": "demo",
+                "BEDSIDE_DATA_DIR": str(tmp_path),
+                "BEDSIDE_DATABASE_URL": postgres,
+                "BEDSIDE_DATABASE_ROLE_SECRET": ROLE_SECRET,
+                "BEDSIDE_REDIS_URL": valkey,
+                "BEDSIDE_SECURITY_MASTER_KEY": MASTER_KEY,
+                "BEDSIDE_MEDIA_CONTROL_SECRET": "media-control-secret",
+            }
+        )
+        master = MasterKey.parse(MASTER_KEY)
+        vault = EnvelopeVault(databases["core"], master, used_clock)
+        tokens = JwtTokens(SigningKeys(databases["core"], master, used_clock), used_clock)
+        await tokens.load()
+        redis = connect_redis(valkey)
+        closing.append(tokens.close)
+        closing.append(redis.aclose)
+        return Context(
+            settings=used,
+            clock=used_clock,
+            database=databases.__getitem__,
+            redis=redis,
+            realtime=build_realtime(valkey),
+            tokens=tokens,
+            policy=Policy(),
+            vault=vault,
+            files=FolderFiles(tmp_path / "files", vault),
+            subscriptions=Subscriptions(),
+            jobs=Jobs(),
+        )
+
+    yield make
+    for close in reversed(closing):
+        await close()
+
+
+@pytest.fixture
+async def context(make_context: MakeContext) -> Context:
+    """A Context over the real servers, with the machine's clock."""
+    return await make_context()
