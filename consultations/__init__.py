@@ -1,0 +1,42 @@
+"""The durable visit: tokens, lifecycle, chat, notes, invitations, attendance evidence."""
+
+from __future__ import annotations
+
+from consultations import routes
+from consultations.conversation import Conversation
+from consultations.invitations import Invitations
+from consultations.ports import Appointments, Invoices, People, Prescriptions, Visits
+from consultations.service import Consultations
+from consultations.subscribers import subscribe
+from core.context import Context
+
+
+def setup(
+    context: Context,
+    *,
+    appointments: Appointments,
+    people: People,
+    prescriptions: Prescriptions,
+    invoices: Invoices,
+    visits: Visits,
+) -> Consultations:
+    service = Consultations(
+        context,
+        appointments=appointments,
+        people=people,
+        prescriptions=prescriptions,
+        invoices=invoices,
+        visits=visits,
+        conversation=Conversation(context),
+        invitations=Invitations(context),
+    )
+    policy = context.policy
+    for action in ("consultation.join", "consultation.read", "consultation.invite", "consultation.files"):
+        policy.allow(action, "patient", relation="self")
+        policy.allow(action, "practitioner", relation="own")
+    policy.allow("consultation.complete", "practitioner", relation="own")
+    policy.allow("consultation.notes", "practitioner", relation="own")
+    policy.allow("practice.open", "practitioner", "desk")
+    context.routes.append(routes.build(service, context.settings.public_url))
+    subscribe(context.subscriptions, service)
+    return service

@@ -1,0 +1,171 @@
+"""HTTP of the visit."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import BodyPartReader, web
+
+from consultations.errors import (
+    InvitationGone,
+    NotesChanged,
+    NotPossibleNow,
+    NotVerified,
+    UnsupportedFile,
+    VisitNotOpen,
+)
+from consultations.schemas import (
+    Complete,
+    ConsultationView,
+    FileView,
+    GuestSession,
+    Invitation,
+    Invite,
+    Notes,
+    PracticeToken,
+    ProbeToken,
+    Redeem,
+    SaveNotes,
+    VideoToken,
+)
+from consultations.service import Consultations
+from consultations.uploads import MAX_FILE_BYTES
+from core.errors import BodyTooLarge, Forbidden, InvalidInput, NotFound
+from core.http.routes import Answer, Call, Routes
+
+NO_STORE = {"Cache-Control": "no-store"}
+MULTIPART_OVERHEAD = 64 * 1024  # boundaries and headers around the one part
+
+
+def build(service: Consultations, public_url: str) -> Routes:
+    routes = Routes("consultations")
+
+    @routes.get("/appointments/{id}/video-token", returns=VideoToken, errors=(VisitNotOpen, NotVerified, NotFound))
+    async def video_token(call: Call[None, None]) -> Answer:
+        """A short-lived token for one person and one visit"""
+        return Answer(await service.video_token(call.principal, call.id()), headers=NO_STORE)
+
+    @routes.post("/appointments/{id}/probe-token", returns=ProbeToken, errors=(Forbidden, NotFound), idempotency="none")
+    async def probe_token(call: Call[None, None]) -> Answer:
+        """A token for the network test before a visit"""
+        return Answer(await service.probe_token(call.principal, call.id()), headers=NO_STORE)
+
+    @routes.post("/practice/token", returns=PracticeToken, errors=(Forbidden,), idempotency="none")
+    async def practice_token(call: Call[None, None]) -> Answer:
+        """A token for the practice's live waiting list"""
+        return Answer(await service.practice_token(call.principal), headers=NO_STORE)
+
+    @routes.post(
+        "/consultations/{id}/invitations",
+        body=Invite,
+        returns=Invitation,
+        status=201,
+        errors=(VisitNotOpen, Forbidden, NotFound),
+    )
+    async def invite(call: Call[Invite, None]) -> Invitation:
+        """Invite an interpreter or a guest by a one-time link"""
+        made, secret, expires_at = await service.invite(call.principal, call.id(), call.body.role, call.body.name)
+        return Invitation(id=made, url=f"{public_url}/join#{secret}", expires_at=expires_at)
+
+    @routes.post("/invitations/redeem", body=Redeem, returns=GuestSession, auth="none", errors=(InvitationGone,))
+    async def redeem(call: Call[Redeem, None]) -> Answer:
+        """Exchange an invitation's secret for a guest session"""
+        invitation, token, expires_at, name = await service.redeem(call.body.secret)
+        session = GuestSession(
+            guest_token=token,
+            expires_at=expires_at,
+            appointment_id=invitation.consultation_id,
+            role=invitation.role,
+            name=name,
+        )
+        return Answer(session, headers=NO_STORE)
+
+    @routes.get("/guest/video-token", returns=VideoToken, auth="guest", errors=(VisitNotOpen, InvitationGone))
+    async def guest_video_token(call: Call[None, None]) -> Answer:
+        """A visit token for somebody who came by invitation"""
+        return Answer(await service.guest_video_token(call.principal), headers=NO_STORE)
+
+    @routes.get("/consultations/{id}", returns=ConsultationView, errors=(Forbidden, NotFound))
+    async def read(call: Call[None, None]) -> Answer:
+        """The visit with its chat, prescriptions, bill and attendance"""
+        return Answer(await service.view(call.principal, call.id()), headers=NO_STORE)
+
+    @routes.get("/consultations/{id}/notes", returns=Notes, errors=(Forbidden, NotFound))
+    async def read_notes(call: Call[None, None]) -> Answer:
+        """The practitioner's notes"""
+        return Answer(await service.notes(call.principal, call.id()), headers=NO_STORE)
+
+    @routes.put("/consultations/{id}/notes", body=SaveNotes, returns=Notes, errors=(Forbidden, NotFound, NotesChanged))
+    async def save_notes(call: Call[SaveNotes, None]) -> Notes:
+        """Save the practitioner's notes"""
+        return await service.save_notes(call.principal, call.id(), call.body.text, call.body.version)
+
+    @routes.post(
+        "/consultations/{id}/complete",
+        body=Complete,
+        returns=ConsultationView,
+        errors=(Forbidden, NotFound, NotPossibleNow),
+    )
+    async def complete(call: Call[Complete, None]) -> ConsultationView:
+        """Complete the consultation; it also ends the call"""
+        return await service.complete(call.principal, call.id(), call.body.summary, call.body.outcome)
+
+    @routes.post(
+        "/consultations/{id}/files",
+        returns=FileView,
+        status=201,
+        upload=True,
+        max_body_bytes=MAX_FILE_BYTES + MULTIPART_OVERHEAD,
+        errors=(Forbidden, NotFound, BodyTooLarge, UnsupportedFile),
+        idempotency="none",
+    )
+    async def add_file(call: Call[None, None]) -> FileView:
+        """Add a picture or document to send in the chat"""
+        found = await service.require(call.principal, "consultation.files", call.id())
+        name, content = await _one_file(call.request)
+        return await service.conversation.add_file(call.principal, found.id, found.patient_id, name, content)
+
+    @routes.get(
+        "/consultations/{id}/files/{file_id}", content_type="application/octet-stream", errors=(Forbidden, NotFound)
+    )
+    async def read_file(call: Call[None, None]) -> Answer:
+        """A file that was sent in the chat"""
+        found = await service.require(call.principal, "consultation.files", call.id())
+        name, content_type, content = await service.conversation.open_file(
+            call.principal,
+            found.id,
+            found.patient_id,
+            call.id("file_id"),
+            clinician=call.principal.role == "practitioner",
+        )
+        headers = {
+            **NO_STORE,
+            "Content-Disposition": f"inline; filename*=UTF-8''{quote(name)}",
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+        }
+        return Answer(content, headers=headers, content_type=content_type)
+
+    return routes
+
+
+async def _one_file(request: web.Request) -> tuple[str | None, bytes]:
+    """The part named ``file``, read up to its limit."""
+    if not request.content_type.startswith("multipart/form-data"):
+        raise UnsupportedFile("Send the file as multipart/form-data")
+    try:
+        reader = await request.multipart()
+        part: Any = await reader.next()
+        if not isinstance(part, BodyPartReader) or part.name != "file":
+            raise InvalidInput.of("file", "one part named file is expected")
+        content = bytearray()
+        while chunk := await part.read_chunk(64 * 1024):
+            content += chunk
+            if len(content) > MAX_FILE_BYTES:
+                raise BodyTooLarge()
+    except (ValueError, AssertionError):
+        raise InvalidInput.of("file", "this is not a well-formed upload") from None
+    if not content:
+        raise InvalidInput.of("file", "the file is empty")
+    return part.filename, bytes(content)

@@ -1,0 +1,459 @@
+"""The durable visit: tokens to enter it, its course, its notes, its whole."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from consultations import lifecycle, repository
+from consultations.conversation import Conversation
+from consultations.errors import InvitationGone, NotesChanged, NotVerified
+from consultations.events import ConsultationCompleted, ConsultationStarted, PatientWaiting
+from consultations.invitations import InvitationRow, Invitations
+from consultations.ports import AppointmentInfo, Appointments, Invoices, People, Prescriptions, Visits
+from consultations.repository import Consultation, NotesRow
+from consultations.schemas import (
+    Attendance,
+    ConsultationView,
+    Notes,
+    PracticeToken,
+    ProbeToken,
+    Stay,
+    VideoToken,
+)
+from consultations.turn import ice_servers
+from core.clock import rfc3339
+from core.context import Context
+from core.database import Transaction
+from core.errors import Forbidden, NotFound
+from core.security.policy import Relation
+from core.security.principal import Principal
+
+log = logging.getLogger(__name__)
+
+# Long enough to open a page and connect; the live session's resume token takes over from there.
+TOKEN_LIFETIME = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who somebody is in a visit. ``title`` is the practitioner's, for those who wait for them."""
+
+    appointment_id: UUID
+    participant_id: UUID
+    role: Literal["patient", "practitioner", "interpreter", "guest"]
+    name: str
+    patient_id: UUID
+    practitioner_id: UUID
+    practitioner_name: str
+    practitioner_title: str
+    start: datetime
+    closes_at: datetime
+    over: bool  # completed or cancelled: nobody comes in any more
+
+
+def relations(principal: Principal, patient_id: UUID, practitioner_id: UUID) -> list[Relation]:
+    """How the acting person stands to a visit, in the role they act in."""
+    found: list[Relation] = []
+    if principal.role == "patient" and principal.person_id == patient_id:
+        found.append("self")
+    if principal.role == "practitioner" and principal.person_id == practitioner_id:
+        found.append("own")
+    return found
+
+
+class Consultations:
+    def __init__(
+        self,
+        context: Context,
+        *,
+        appointments: Appointments,
+        people: People,
+        prescriptions: Prescriptions,
+        invoices: Invoices,
+        visits: Visits,
+        conversation: Conversation,
+        invitations: Invitations,
+    ) -> None:
+        self._context = context
+        self._database = context.database("consultations")
+        self._appointments = appointments
+        self._people = people
+        self._prescriptions = prescriptions
+        self._invoices = invoices
+        self._visits = visits
+        self.conversation = conversation
+        self.invitations = invitations
+
+    # Tokens
+
+    async def video_token(self, principal: Principal, appointment_id: UUID) -> VideoToken:
+        """For the patient or practitioner of this appointment, verified, within the window."""
+        found = await self._may(principal, "consultation.join", appointment_id)
+        person = await self._people.get(principal.id)
+        if person is None or not person.verified:
+            raise NotVerified()
+        now = self._context.clock.now()
+        lifecycle.require_open(found.status, found.opens_at, found.closes_at, now)
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            await self._audit(tx, principal, "consultation.token_issued", found.patient_id, appointment_id)
+        return self._video_token(principal.id, principal.role, found, now)
+
+    async def guest_video_token(self, principal: Principal) -> VideoToken:
+        """For somebody who redeemed an invitation; refused once it was withdrawn."""
+        invitation = await self.invitations.living(principal.id)
+        found = await self._appointment(invitation.consultation_id)
+        now = self._context.clock.now()
+        lifecycle.require_open(found.status, found.opens_at, found.closes_at, now)
+        return self._video_token(invitation.id, invitation.role, found, now)
+
+    def _video_token(self, participant_id: UUID, role: str, found: AppointmentInfo, now: datetime) -> VideoToken:
+        lifetime = lifecycle.token_lifetime(now, found.closes_at, TOKEN_LIFETIME)
+        token = self._context.tokens.issue("visit", participant_id, lifetime, appointment_id=str(found.id), role=role)
+        media = self._context.settings.media
+        return VideoToken(
+            token=token,
+            expires_at=rfc3339(now + lifetime),
+            ice_servers=ice_servers(media.turn_urls, media.turn_secret.get_secret_value(), participant_id, now),
+            participant_id=participant_id,
+        )
+
+    async def probe_token(self, principal: Principal, appointment_id: UUID) -> ProbeToken:
+        """For a network test before the visit; also outside its window."""
+        found = await self._may(principal, "consultation.join", appointment_id)
+        now = self._context.clock.now()
+        media = self._context.settings.media
+        return ProbeToken(
+            token=self._context.tokens.issue(
+                "probe", principal.id, TOKEN_LIFETIME, appointment_id=str(found.id), role=principal.role
+            ),
+            expires_at=rfc3339(now + TOKEN_LIFETIME),
+            ice_servers=ice_servers(media.turn_urls, media.turn_secret.get_secret_value(), principal.id, now),
+        )
+
+    async def practice_token(self, principal: Principal) -> PracticeToken:
+        self._context.policy.require(principal, "practice.open")
+        now = self._context.clock.now()
+        person = await self._people.get(principal.id)
+        token = self._context.tokens.issue(
+            "practice", principal.id, TOKEN_LIFETIME, role=principal.role, name="" if person is None else person.name
+        )
+        return PracticeToken(token=token, expires_at=rfc3339(now + TOKEN_LIFETIME))
+
+    # What the live visit asks and reports. Reports may come again; each changes things once.
+
+    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> Seat:
+        """Who a verified visit token stands for. Raises Forbidden, NotFound, InvitationGone."""
+        found = await self._appointment(appointment_id)
+        practitioner = await self._people.get(found.practitioner_id)
+        if role in ("interpreter", "guest"):
+            invitation = await self.invitations.living(participant_id)
+            if invitation.consultation_id != appointment_id:
+                raise Forbidden()
+            name = await self.invitations.name_of(invitation, found.patient_id)
+        else:
+            expected = {"patient": found.patient_id, "practitioner": found.practitioner_id}.get(role)
+            if expected != participant_id:
+                raise Forbidden()
+            person = await self._people.get(participant_id)
+            name = "" if person is None else person.name
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            row = await repository.get(tx, appointment_id)
+        assert row is not None, "just ensured"
+        return Seat(
+            appointment_id=appointment_id,
+            participant_id=participant_id,
+            role=role,  # type: ignore[arg-type]  # checked by the branches above
+            name=name,
+            patient_id=found.patient_id,
+            practitioner_id=found.practitioner_id,
+            practitioner_name="" if practitioner is None else practitioner.name,
+            practitioner_title="" if practitioner is None else practitioner.title,
+            start=found.start,
+            closes_at=found.closes_at,
+            over=row.status in ("completed", "cancelled") or found.status in lifecycle.OVER,
+        )
+
+    async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            row = await repository.get(tx, appointment_id, lock=True)
+            if row is None or row.patient_id != participant_id:
+                return
+            if await repository.set_waiting(tx, appointment_id, at):
+                await tx.publish(PatientWaiting(**_names(row)))
+
+    async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
+        async with self._database.transaction() as tx:
+            row = await repository.get(tx, appointment_id, lock=True)
+            if row is None:
+                return
+            await repository.open_stay(tx, appointment_id, participant_id, role, at)
+            if row.ended_at is not None and row.status == "in-progress":
+                await repository.set_ended(tx, appointment_id, None)
+            await tx.audit(
+                "consultation.joined",
+                actor_id=participant_id,
+                actor_role=role,
+                resource="consultation",
+                resource_id=appointment_id,
+                patient_id=row.patient_id,
+            )
+
+    async def left(self, appointment_id: UUID, participant_id: UUID, at: datetime, evidence: dict[str, Any]) -> None:
+        """``evidence``: counters of the media server for this stay, never health data."""
+        async with self._database.transaction() as tx:
+            await repository.close_stays(tx, appointment_id, participant_id, at, evidence)
+
+    async def started(self, appointment_id: UUID, at: datetime) -> None:
+        """Patient and practitioner are both in the call. Said again, or too late, it changes nothing."""
+        async with self._database.transaction() as tx:
+            row = await repository.get(tx, appointment_id, lock=True)
+            if row is None or row.status != "planned":
+                return
+            waited_s = lifecycle.waited(row.waiting_since, at)
+            await repository.set_started(tx, appointment_id, lifecycle.after(row.status, "start"), at, waited_s)
+            await tx.publish(ConsultationStarted(**_names(row), waited_s=waited_s))
+
+    async def ended(self, appointment_id: UUID, at: datetime) -> None:
+        """The media ended; the visit may be reopened until it is completed."""
+        async with self._database.transaction() as tx:
+            row = await repository.get(tx, appointment_id, lock=True)
+            if row is not None and row.status == "in-progress":
+                await repository.set_ended(tx, appointment_id, at)
+
+    async def probed(self, appointment_id: UUID, person_id: UUID, verdict: dict[str, Any]) -> None:
+        """Store a network test's verdict beside the attendance evidence."""
+        found = await self._appointment(appointment_id)
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            await repository.add_evidence(tx, appointment_id, {f"probe:{person_id}": verdict})
+
+    async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None:
+        """Somebody was removed from the visit; a guest's invitation dies with it."""
+        async with self._database.transaction() as tx:
+            row = await repository.get(tx, appointment_id)
+            if row is None:
+                return
+            await self.invitations.revoke(tx, participant_id, self._context.clock.now())
+            await tx.audit(
+                "consultation.participant_removed",
+                actor_id=by,
+                actor_role=by_role,
+                resource="consultation",
+                resource_id=appointment_id,
+                patient_id=row.patient_id,
+                details={"participant_id": str(participant_id)},
+            )
+
+    # Completing, notes, the whole
+
+    async def complete(
+        self, principal: Principal, appointment_id: UUID, summary: str, outcome: str | None
+    ) -> ConsultationView:
+        """The practitioner's act. It also ends the call, after the commit."""
+        found = await self._may(principal, "consultation.complete", appointment_id)
+        now = self._context.clock.now()
+        vault = self._context.vault
+        sealed = await vault.encrypt_text(found.patient_id, _place(appointment_id, "summary"), summary)
+        sealed_outcome = (
+            None
+            if outcome is None
+            else await vault.encrypt_text(found.patient_id, _place(appointment_id, "outcome"), outcome)
+        )
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            row = await repository.get(tx, appointment_id, lock=True)
+            assert row is not None, "just ensured"
+            status = lifecycle.after(row.status, "complete")
+            await repository.set_completed(tx, appointment_id, status, now, sealed, sealed_outcome)
+            await self._audit(tx, principal, "consultation.completed", found.patient_id, appointment_id)
+            await tx.publish(ConsultationCompleted(**_names(row)))
+        try:
+            await self._visits.completed(appointment_id)
+        except Exception:
+            # The visit is completed whatever the live side does; its own window ends it at the latest.
+            log.exception("live_visit_not_told", extra={"appointment_id": str(appointment_id)})
+        return await self.view(principal, appointment_id)
+
+    async def save_notes(self, principal: Principal, appointment_id: UUID, text: str, version: int) -> Notes:
+        """``version`` is the one that was read (0 before the first)."""
+        found = await self._may(principal, "consultation.notes", appointment_id)
+        now = self._context.clock.now()
+        sealed = await self._context.vault.encrypt_text(
+            found.patient_id, _place(appointment_id, f"notes/{version + 1}"), text
+        )
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            await repository.get(tx, appointment_id, lock=True)
+            latest = await repository.latest_notes(tx, appointment_id)
+            if (0 if latest is None else latest.version) != version:
+                raise NotesChanged()
+            await repository.add_notes(tx, appointment_id, NotesRow(version + 1, principal.id, sealed, now))
+            await self._audit(tx, principal, "consultation.notes_saved", found.patient_id, appointment_id)
+        return Notes(text=text, version=version + 1, saved_at=rfc3339(now))
+
+    async def notes(self, principal: Principal, appointment_id: UUID) -> Notes:
+        found = await self._may(principal, "consultation.notes", appointment_id)
+        async with self._database.transaction() as tx:
+            latest = await repository.latest_notes(tx, appointment_id)
+            await self._audit(tx, principal, "consultation.notes_read", found.patient_id, appointment_id)
+        if latest is None:
+            return Notes(text="", version=0, saved_at=None)
+        place = _place(appointment_id, f"notes/{latest.version}")
+        text = await self._context.vault.decrypt_text(found.patient_id, place, latest.text)
+        return Notes(text=text, version=latest.version, saved_at=rfc3339(latest.saved_at))
+
+    async def view(self, principal: Principal, appointment_id: UUID) -> ConsultationView:
+        """The visit with its chat, prescriptions and bill, as this person may see it."""
+        found = await self._may(principal, "consultation.read", appointment_id)
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            row = await repository.get(tx, appointment_id)
+            assert row is not None, "just ensured"
+            stays = await repository.stays(tx, appointment_id)
+            await self._audit(tx, principal, "consultation.read", found.patient_id, appointment_id)
+        chat = await self.conversation.transcript(
+            appointment_id, found.patient_id, clinician=principal.role == "practitioner"
+        )
+        return ConsultationView(
+            id=row.id,
+            appointment_id=row.id,
+            patient_id=row.patient_id,
+            practitioner_id=row.practitioner_id,
+            status=row.status,
+            started_at=_time(row.started_at),
+            ended_at=_time(row.ended_at),
+            completed_at=_time(row.completed_at),
+            summary=await self._open(row, "summary", row.summary),
+            outcome=await self._open(row, "outcome", row.outcome),
+            participants=await self._stays(row, stays),
+            attendance=Attendance(outcome=row.attendance_outcome, evidence=row.attendance_evidence),
+            chat=chat,
+            prescriptions=await self._prescriptions.for_appointment(appointment_id),
+            invoice=await self._invoices.for_appointment(appointment_id),
+            recordings=[],
+        )
+
+    async def summary_of(self, appointment_id: UUID) -> tuple[str | None, str | None]:
+        """Summary and outcome in clear, for the patient's record; who asks has been checked by the caller."""
+        async with self._database.reading() as tx:
+            row = await repository.get(tx, appointment_id)
+        if row is None:
+            return None, None
+        return await self._open(row, "summary", row.summary), await self._open(row, "outcome", row.outcome)
+
+    async def invite(self, principal: Principal, appointment_id: UUID, role: str, name: str) -> tuple[UUID, str, str]:
+        """Returns the invitation's id, its secret (shown once) and its expiry."""
+        found = await self._may(principal, "consultation.invite", appointment_id)
+        now = self._context.clock.now()
+        if found.status in lifecycle.OVER or now >= found.closes_at:
+            lifecycle.require_open(found.status, found.opens_at, found.closes_at, now)
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+            made = await self.invitations.make(tx, found, role, name, principal.id, now)
+            await self._audit(tx, principal, "consultation.invited", found.patient_id, appointment_id)
+        return made.id, made.secret, rfc3339(found.closes_at)
+
+    async def redeem(self, secret: str) -> tuple[InvitationRow, str, str, str]:
+        """Returns the invitation, the guest token, its expiry and the invited person's name."""
+        now = self._context.clock.now()
+        async with self._database.transaction() as tx:
+            invitation = await self.invitations.redeem(tx, secret, now)
+            row = await repository.get(tx, invitation.consultation_id)
+            if row is None or row.status in ("completed", "cancelled"):
+                raise InvitationGone()
+            await tx.audit(
+                "consultation.invitation_redeemed",
+                actor_id=invitation.id,
+                actor_role=invitation.role,
+                resource="consultation",
+                resource_id=invitation.consultation_id,
+                patient_id=row.patient_id,
+            )
+        name = await self.invitations.name_of(invitation, row.patient_id)
+        token = self._context.tokens.issue(
+            "guest",
+            invitation.id,
+            invitation.expires_at - now,
+            appointment_id=str(invitation.consultation_id),
+            role=invitation.role,
+        )
+        return invitation, token, rfc3339(invitation.expires_at), name
+
+    async def cancelled(self, tx: Transaction, appointment_id: UUID) -> None:
+        """The appointment was cancelled; in the transaction of its fact."""
+        await repository.set_cancelled(tx, appointment_id)
+
+    # Helpers
+
+    async def require(self, principal: Principal, action: str, appointment_id: UUID) -> AppointmentInfo:
+        """The appointment, if the policy lets this person do ``action`` to its visit; else 403, 404."""
+        return await self._may(principal, action, appointment_id)
+
+    async def _may(self, principal: Principal, action: str, appointment_id: UUID) -> AppointmentInfo:
+        found = await self._appointment(appointment_id)
+        self._context.policy.require(principal, action, relations(principal, found.patient_id, found.practitioner_id))
+        return found
+
+    async def _appointment(self, appointment_id: UUID) -> AppointmentInfo:
+        found = await self._appointments.get(appointment_id)
+        if found is None:
+            raise NotFound()
+        return found
+
+    async def _audit(
+        self, tx: Transaction, principal: Principal, action: str, patient_id: UUID, resource_id: UUID
+    ) -> None:
+        await tx.audit(
+            action,
+            actor_id=principal.person_id,
+            actor_role=principal.role,
+            resource="consultation",
+            resource_id=resource_id,
+            patient_id=patient_id,
+        )
+
+    async def _open(self, row: Consultation, field: str, sealed: bytes | None) -> str | None:
+        if sealed is None:
+            return None
+        return await self._context.vault.decrypt_text(row.patient_id, _place(row.id, field), sealed)
+
+    async def _stays(self, row: Consultation, stays: Sequence[repository.StayRow]) -> list[Stay]:
+        names: dict[UUID, str] = {}
+        for stay in stays:
+            if stay.participant_id not in names:
+                names[stay.participant_id] = await self._name(row, stay)
+        return [
+            Stay(
+                name=names[each.participant_id],
+                role=each.role,
+                joined_at=rfc3339(each.joined_at),
+                left_at=_time(each.left_at),
+            )
+            for each in stays
+        ]
+
+    async def _name(self, row: Consultation, stay: repository.StayRow) -> str:
+        if stay.role in ("interpreter", "guest"):
+            invitation = await self.invitations.get(stay.participant_id)
+            return "" if invitation is None else await self.invitations.name_of(invitation, row.patient_id)
+        person = await self._people.get(stay.participant_id)
+        return "" if person is None else person.name
+
+
+def _names(row: Consultation) -> dict[str, UUID]:
+    return {"appointment_id": row.id, "patient_id": row.patient_id, "practitioner_id": row.practitioner_id}
+
+
+def _place(consultation_id: UUID, field: str) -> str:
+    return f"consultation/{consultation_id}/{field}"
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

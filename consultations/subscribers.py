@@ -1,0 +1,15 @@
+"""What other modules' facts mean for a visit."""
+
+from __future__ import annotations
+
+from consultations.service import Consultations
+from core.database import Transaction
+from core.events import Envelope, Subscriptions
+from scheduling.events import AppointmentCancelled
+
+
+def subscribe(subscriptions: Subscriptions, service: Consultations) -> None:
+    async def cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Envelope) -> None:
+        await service.cancelled(tx, fact.appointment_id)
+
+    subscriptions.on("consultations", AppointmentCancelled, cancelled)
