@@ -14,7 +14,9 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from server.embedded import DataFolder, EmbeddedError, EmbeddedPostgres, EmbeddedValkey, keep_running, socket_folder
+from server.data_folder import DataFolder
+from server.embedded import EmbeddedPostgres, EmbeddedValkey, socket_folder
+from server.processes import ProcessError, keep_running
 
 FAST = {"fsync": "off"}
 
@@ -26,7 +28,7 @@ async def wait_until(condition, timeout_s: float = 20.0) -> None:
 
 
 def test_second_instance_is_refused_in_one_line(tmp_path: Path) -> None:
-    with DataFolder(tmp_path / "data"), pytest.raises(EmbeddedError, match=f"in use by another.*{os.getpid()}"):
+    with DataFolder(tmp_path / "data"), pytest.raises(ProcessError, match=f"in use by another.*{os.getpid()}"):
         DataFolder(tmp_path / "data").lock()
     with DataFolder(tmp_path / "data"):
         pass
@@ -47,7 +49,7 @@ def test_missing_secret_for_old_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "postgres").mkdir()
     (tmp_path / "postgres" / "PG_VERSION").write_text("18")
     (tmp_path / "secrets" / "master_key").unlink()
-    with pytest.raises(EmbeddedError, match="master_key is missing"):
+    with pytest.raises(ProcessError, match="master_key is missing"):
         folder.secrets()
 
 
@@ -103,7 +105,7 @@ async def test_wrong_role_secret_is_named(tmp_path: Path) -> None:
     await server.start()
     await server.stop()
     other = EmbeddedPostgres(tmp_path, role_secret="other", options=FAST)
-    with pytest.raises(EmbeddedError, match="role secret"):
+    with pytest.raises(ProcessError, match="role secret"):
         await other.start()
     await other.stop()
 
