@@ -20,6 +20,7 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
+from core.clock import rfc3339
 from core.errors import BedsideError, NotFound
 from core.security.principal import Principal
 
@@ -34,7 +35,7 @@ Auth = Literal["none", "access", "guest"]
 class Wire(BaseModel):
     """Base of every shape that crosses the HTTP edge: snake_case, unknown fields refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_encoders={datetime: rfc3339})
 
 
 class Page(Wire):
@@ -93,6 +94,7 @@ class Route:
     max_body_bytes: int | None
     content_type: str  # of the answer
     upload: bool  # the body is multipart/form-data, read by the handler itself
+    limit: Literal["login"] | None  # a stricter limit on top, per address and per ``email`` of the body
     summary: str
     description: str
 
@@ -120,6 +122,7 @@ class Routes:
         max_body_bytes: int | None = None,
         content_type: str = "application/json",
         upload: bool = False,
+        limit: Literal["login"] | None = None,
     ) -> Callable[[RouteHandler], RouteHandler]:
         """Register a handler; the first line of its docstring is the summary in OpenAPI."""
         unsafe = method not in ("GET", "HEAD")
@@ -142,6 +145,7 @@ class Routes:
                     max_body_bytes=max_body_bytes,
                     content_type=content_type,
                     upload=upload,
+                    limit=limit,
                     summary=summary,
                     description=description.strip(),
                 )
