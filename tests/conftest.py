@@ -6,20 +6,30 @@ Tests share one database: they make their own people and appointments (``uuid7()
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
 
 from core.clock import Clock, SystemClock
 from core.context import Context
 from core.database import Database, open_database
 from core.events import Subscriptions
+from core.http.application import Edge, build_application
+from core.http.idempotency import Idempotency
+from core.http.ratelimit import RateLimiter
 from core.jobs import Jobs
 from core.migrations import ROOT, migrate
 from core.realtime import build_realtime, connect_redis
 from core.security.policy import Policy
+from core.security.principal import Principal, Role
 from core.settings import Settings, load
+from core.telemetry import Telemetry
 from server.embedded import EmbeddedPostgres, EmbeddedValkey
 
 ROLE_SECRET = "role-secret-of-the-tests"
@@ -119,3 +129,50 @@ async def make_context(
 async def context(make_context: MakeContext) -> Context:
     """A Context over the real servers, with the machine's clock."""
     return await make_context()
+
+
+class TokenSessions:
+    """Sessions that believe every valid access token; ``sign_in`` makes one."""
+
+    def __init__(self, context: Context) -> None:
+        self._tokens = context.tokens
+
+    def sign_in(self, person_id: UUID, role: Role = "patient", name: str = "") -> dict[str, str]:
+        """The headers of a signed-in person."""
+        token = self._tokens.issue("access", person_id, timedelta(minutes=10), role=role, name=name)
+        return {"Authorization": f"Bearer {token}"}
+
+    async def authenticate(self, token: str) -> Principal:
+        claims = self._tokens.verify(token, "access")
+        role: Role = claims.extra["role"]
+        return Principal(claims.subject, role, frozenset({role}), name=claims.extra["name"])
+
+
+MakeClient = Callable[..., Awaitable["TestClient[web.Request, web.Application]"]]
+
+
+@pytest.fixture
+async def make_client() -> AsyncIterator[MakeClient]:
+    """``await make_client(context)``: an HTTP client of the context's routes; sign in with ``TokenSessions``.
+
+    ``extend(application)`` adds what is no module's route.
+    """
+    async with AsyncExitStack() as stack:
+
+        async def make(
+            context: Context, extend: Callable[[web.Application], None] = lambda application: None
+        ) -> TestClient[web.Request, web.Application]:
+            edge = Edge(
+                settings=context.settings,
+                clock=context.clock,
+                tokens=context.tokens,
+                sessions=TokenSessions(context),
+                limiter=RateLimiter(context.settings.limits, context.redis),
+                idempotency=Idempotency(context.database("core"), context.vault),
+                telemetry=Telemetry(),
+            )
+            application = build_application(context.routes, edge)
+            extend(application)
+            return await stack.enter_async_context(TestClient(TestServer(application)))
+
+        yield make

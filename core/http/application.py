@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from core.clock import Clock
 from core.http.authentication import Sessions, authenticate
 from core.http.idempotency import Idempotency
-from core.http.middleware import REQUEST_ID, client_address, middlewares
+from core.http.middleware import RATE, REQUEST_ID, client_address, middlewares
 from core.http.parsing import parse_body, parse_query, read_body, refuse_body, require_json
 from core.http.problems import UnsupportedMediaType
 from core.http.ratelimit import RateLimiter
@@ -71,7 +71,7 @@ def _endpoint(route: Route, edge: Edge) -> Callable[[web.Request], Awaitable[web
     async def endpoint(request: web.Request) -> web.StreamResponse:
         principal = await authenticate(request, route.auth, edge.sessions, edge.tokens)
         if principal.person_id is not None:
-            request["rate"] = edge.limiter.require("person", str(principal.person_id))
+            request[RATE] = edge.limiter.require("person", str(principal.person_id))
         raw = b""
         if route.upload:
             if request.content_type != "multipart/form-data":

@@ -21,7 +21,8 @@ from core.ids import uuid7
 from core.settings import Settings
 from core.telemetry import Telemetry
 
-REQUEST_ID = "request_id"
+REQUEST_ID = web.RequestKey("request_id", str)
+RATE = web.RequestKey("rate", Verdict)
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -150,7 +151,7 @@ def _headers(settings: Settings) -> Middleware:
             response.headers.setdefault("Cache-Control", "no-store")
         if over_tls:
             response.headers.setdefault("Strict-Transport-Security", HSTS)
-        verdict: Verdict | None = request.get("rate")
+        verdict = request.get(RATE)
         if verdict is not None:
             for name, value in verdict.headers().items():
                 response.headers.setdefault(name, value)
@@ -187,7 +188,7 @@ def _limit(settings: Settings, limiter: RateLimiter) -> Middleware:
         if "\0" in request.path:
             raise NotFound()
         if is_api(request):
-            request["rate"] = limiter.require("address", client_address(request, settings.http.trusted_proxies))
+            request[RATE] = limiter.require("address", client_address(request, settings.http.trusted_proxies))
         return await handler(request)
 
     return limit

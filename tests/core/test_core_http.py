@@ -1,0 +1,493 @@
+"""The HTTP edge from outside: what bad input gets, who may come in, what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+from conftest import MakeClient, TokenSessions
+from pydantic import Field
+
+from core.context import Context
+from core.errors import Conflict, TooManyRequests
+from core.http.docs_page import add_documentation
+from core.http.middleware import client_address
+from core.http.openapi import describe
+from core.http.pages import add_pages
+from core.http.ratelimit import RateLimiter, judge
+from core.http.routes import Answer, Call, Routes, Wire
+from core.ids import uuid7
+from core.settings import Limits
+from core.telemetry import Health, add_health_routes
+
+pytestmark = pytest.mark.integration
+
+Client = TestClient[web.Request, web.Application]
+
+
+class Order(Wire):
+    amount: int = Field(ge=0, le=1000)
+    note: str = ""
+
+
+class Receipt(Wire):
+    id: UUID
+    amount: int
+
+
+class Search(Wire):
+    limit: int = 10
+    tags: list[str] = []
+
+
+class Refused(Conflict):
+    code = "refused"
+    title = "Refused for the test"
+
+
+class Shop:
+    """Routes to knock at, and a count of what really happened."""
+
+    def __init__(self) -> None:
+        self.sold = 0
+        self.hold: asyncio.Event | None = None
+        self.entered = asyncio.Event()
+        self.fail: BaseException | None = None
+
+    def routes(self) -> Routes:
+        routes = Routes("shop")
+
+        @routes.post("/orders", body=Order, returns=Receipt, status=201, errors=(Refused,))
+        async def order(call: Call[Order, None]) -> Receipt:
+            """Order something."""
+            self.entered.set()
+            if self.hold is not None:
+                await self.hold.wait()
+            if self.fail is not None:
+                raise self.fail
+            self.sold += 1
+            return Receipt(id=uuid7(), amount=call.body.amount)
+
+        @routes.post("/payments", body=Order, returns=Receipt, status=201, idempotency="required")
+        async def pay(call: Call[Order, None]) -> Receipt:
+            self.sold += 1
+            return Receipt(id=uuid7(), amount=call.body.amount)
+
+        @routes.get("/orders/{id}", returns=Receipt)
+        async def read(call: Call[None, None]) -> Receipt:
+            return Receipt(id=call.id(), amount=1)
+
+        @routes.get("/orders/latest", auth="none")
+        async def latest(call: Call[None, None]) -> Answer:
+            return Answer(b"%PDF", content_type="application/pdf")
+
+        @routes.get("/search", query=Search, auth="none")
+        async def search(call: Call[None, Search]) -> dict[str, Any]:
+            return {"limit": call.query.limit, "tags": call.query.tags}
+
+        @routes.get("/guest", auth="guest")
+        async def guest(call: Call[None, None]) -> dict[str, Any]:
+            return {"role": call.principal.role}
+
+        @routes.post("/login", body=Order, auth="none", limit="login")
+        async def login(call: Call[Order, None]) -> dict[str, Any]:
+            return {}
+
+        @routes.post("/touch")
+        async def touch(call: Call[None, None]) -> None:
+            """Answer with nothing."""
+
+        return routes
+
+
+@pytest.fixture
+async def shop() -> Shop:
+    return Shop()
+
+
+@pytest.fixture
+async def client(context: Context, shop: Shop, make_client: MakeClient) -> Client:
+    context.routes.append(shop.routes())
+    return await make_client(context)
+
+
+@pytest.fixture
+async def headers(context: Context) -> dict[str, str]:
+    return TokenSessions(context).sign_in(uuid7())
+
+
+async def problem_of(response: Any, status: int, code: str) -> dict[str, Any]:
+    assert response.status == status, await response.text()
+    assert response.content_type == "application/problem+json"
+    document: dict[str, Any] = await response.json(content_type=None)
+    assert (document["code"], document["status"]) == (code, status)
+    assert document["request_id"] == response.headers["X-Request-Id"]
+    return document
+
+
+async def test_anonymous_is_told_to_sign_in(client: Client) -> None:
+    response = await client.post("/api/v1/orders", json={"amount": 1})
+    await problem_of(response, 401, "not_signed_in")
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("kind", ["visit", "probe", "guest", "practice"])
+async def test_other_kinds_of_token_do_not_pass(client: Client, context: Context, kind: Any) -> None:
+    token = context.tokens.issue(kind, uuid7(), timedelta(minutes=5), role="patient", name="")
+    response = await client.get(f"/api/v1/orders/{uuid7()}", headers={"Authorization": f"Bearer {token}"})
+    await problem_of(response, 401, "invalid_token")
+
+
+@pytest.mark.parametrize("given", ["Bearer nonsense", "Bearer a.b.c", "Basic Zm9v", "Bearer", "Bearer " + "x" * 5000])
+async def test_forged_tokens_do_not_pass(client: Client, given: str) -> None:
+    response = await client.get(f"/api/v1/orders/{uuid7()}", headers={"Authorization": given})
+    await problem_of(response, 401, "invalid_token")
+
+
+async def test_an_altered_token_does_not_pass(client: Client, headers: dict[str, str]) -> None:
+    head, payload, signature = headers["Authorization"].split(".")
+    altered = ".".join((head, payload, ("A" if signature[0] != "A" else "B") + signature[1:]))
+    response = await client.get(f"/api/v1/orders/{uuid7()}", headers={"Authorization": altered})
+    await problem_of(response, 401, "invalid_token")
+
+
+async def test_an_access_token_is_no_guest_token(client: Client, context: Context, headers: dict[str, str]) -> None:
+    await problem_of(await client.get("/api/v1/guest", headers=headers), 401, "invalid_token")
+    token = context.tokens.issue("guest", uuid7(), timedelta(minutes=5), role="interpreter", name="A")
+    response = await client.get("/api/v1/guest", headers={"Authorization": f"Bearer {token}"})
+    assert await response.json() == {"role": "interpreter"}
+
+
+@pytest.mark.parametrize("body", ["{", "nothing", '{"amount": 1', "\x00", "[" * 5000])
+async def test_malformed_json(client: Client, headers: dict[str, str], body: str) -> None:
+    response = await client.post("/api/v1/orders", data=body, headers={**headers, "Content-Type": "application/json"})
+    await problem_of(response, 400, "malformed_json")
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"amount": "1"}, "amount"),
+        ({"amount": 1.5}, "amount"),
+        ({"amount": True}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": 1, "colour": "vermilion"}, "colour"),
+        ({}, "amount"),
+        ({"amount": 1, "note": "a\0b"}, "note"),
+    ],
+)
+async def test_wrong_fields_are_named_and_never_repeated(
+    client: Client, headers: dict[str, str], shop: Shop, body: dict[str, Any], field: str
+) -> None:
+    document = await problem_of(await client.post("/api/v1/orders", json=body, headers=headers), 400, "invalid_input")
+    assert [each["field"] for each in document["errors"]] == [field]
+    assert "vermilion" not in str(document)
+    assert shop.sold == 0
+
+
+async def test_a_list_is_no_order(client: Client, headers: dict[str, str]) -> None:
+    await problem_of(await client.post("/api/v1/orders", json=[1], headers=headers), 400, "invalid_input")
+
+
+async def test_another_content_type(client: Client, headers: dict[str, str]) -> None:
+    response = await client.post("/api/v1/orders", data={"amount": "1"}, headers=headers)
+    await problem_of(response, 415, "unsupported_media_type")
+
+
+async def test_an_over_long_body(client: Client, headers: dict[str, str], context: Context) -> None:
+    long = b'{"note": "' + b"x" * context.settings.http.max_body_bytes + b'"}'
+    declared = {**headers, "Content-Type": "application/json"}
+    await problem_of(await client.post("/api/v1/orders", data=long, headers=declared), 413, "body_too_large")
+
+    async def parts() -> Any:  # without a Content-Length to go by
+        for start in range(0, len(long), 65536):
+            yield long[start : start + 65536]
+
+    await problem_of(await client.post("/api/v1/orders", data=parts(), headers=declared), 413, "body_too_large")
+    assert (await client.post("/api/v1/orders", json={"amount": 1}, headers=headers)).status == 201
+
+
+async def test_a_route_without_a_body_takes_no_fields(client: Client, headers: dict[str, str]) -> None:
+    assert (await client.post("/api/v1/touch", headers=headers)).status == 204
+    assert (await client.post("/api/v1/touch", json={}, headers=headers)).status == 204
+    await problem_of(await client.post("/api/v1/touch", json={"a": 1}, headers=headers), 400, "invalid_input")
+
+
+async def test_queries_are_strict(client: Client) -> None:
+    response = await client.get("/api/v1/search?limit=5&tags=a&tags=b")
+    assert await response.json() == {"limit": 5, "tags": ["a", "b"]}
+    for wrong in ("limit=x", "limit=1&limit=2", "colour=red", "tags=%00"):
+        await problem_of(await client.get(f"/api/v1/search?{wrong}"), 400, "invalid_input")
+
+
+async def test_unknown_paths_and_methods(client: Client, headers: dict[str, str]) -> None:
+    await problem_of(await client.get("/api/v1/nowhere"), 404, "not_found")
+    await problem_of(await client.get("/api/v1/orders/not-an-id", headers=headers), 404, "not_found")
+    response = await client.delete("/api/v1/search")
+    await problem_of(response, 405, "method_not_allowed")
+    assert response.headers["Allow"] == "GET"
+
+
+async def test_literal_paths_win_over_patterns(client: Client) -> None:
+    response = await client.get("/api/v1/orders/latest")
+    assert (response.content_type, await response.read()) == ("application/pdf", b"%PDF")
+
+
+async def test_every_answer_is_guarded(client: Client) -> None:
+    response = await client.get("/api/v1/search", headers={"X-Request-Id": "from-the-gateway-1"})
+    assert response.headers["X-Request-Id"] == "from-the-gateway-1"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+    assert "camera=(self)" in response.headers["Permissions-Policy"]
+    insane = await client.get("/api/v1/search", headers={"X-Request-Id": "<script>"})
+    assert insane.headers["X-Request-Id"] != "<script>"
+
+
+async def test_a_bug_is_a_problem_document_without_its_message(
+    client: Client, headers: dict[str, str], shop: Shop
+) -> None:
+    shop.fail = ValueError("chest pain")
+    document = await problem_of(
+        await client.post("/api/v1/orders", json={"amount": 1}, headers=headers), 500, "internal"
+    )
+    assert "chest" not in str(document)
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), asyncpg.InterfaceError("closed"), TimeoutError()])
+async def test_a_dependency_that_is_away_is_503(
+    client: Client, headers: dict[str, str], shop: Shop, error: BaseException
+) -> None:
+    shop.fail = error
+    response = await client.post("/api/v1/orders", json={"amount": 1}, headers=headers)
+    await problem_of(response, 503, "unavailable")
+    assert "Retry-After" in response.headers
+
+
+# --- idempotency --------------------------------------------------------------------------------------------------
+
+
+async def test_a_key_is_required_for_payments(client: Client, headers: dict[str, str], shop: Shop) -> None:
+    response = await client.post("/api/v1/payments", json={"amount": 1}, headers=headers)
+    await problem_of(response, 400, "idempotency_key_required")
+    assert shop.sold == 0
+
+
+async def test_the_same_key_gets_the_same_answer(client: Client, headers: dict[str, str], shop: Shop) -> None:
+    keyed = {**headers, "Idempotency-Key": uuid7().hex}
+    first = await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed)
+    again = await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed)
+    assert (first.status, again.status, shop.sold) == (201, 201, 1)
+    assert await first.json() == await again.json()
+    assert again.headers["Idempotency-Replayed"] == "true"
+    other = await client.post("/api/v1/orders", json={"amount": 2}, headers=keyed)
+    await problem_of(other, 422, "idempotency_key_reused")
+
+
+async def test_a_key_belongs_to_one_person_and_one_route(
+    client: Client, context: Context, headers: dict[str, str], shop: Shop
+) -> None:
+    key = {"Idempotency-Key": uuid7().hex}
+    await client.post("/api/v1/orders", json={"amount": 1}, headers=headers | key)
+    somebody = TokenSessions(context).sign_in(uuid7())
+    assert (await client.post("/api/v1/orders", json={"amount": 2}, headers=somebody | key)).status == 201
+    assert (await client.post("/api/v1/payments", json={"amount": 2}, headers=headers | key)).status == 201
+    assert shop.sold == 3
+
+
+async def test_a_second_one_at_once_is_in_flight(client: Client, headers: dict[str, str], shop: Shop) -> None:
+    keyed = {**headers, "Idempotency-Key": uuid7().hex}
+    shop.hold = asyncio.Event()
+    first = asyncio.ensure_future(client.post("/api/v1/orders", json={"amount": 1}, headers=keyed))
+    await shop.entered.wait()
+    await problem_of(
+        await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed), 409, "idempotency_in_flight"
+    )
+    shop.hold.set()
+    assert (await first).status == 201
+    assert shop.sold == 1
+
+
+async def test_a_refused_call_can_be_tried_again(client: Client, headers: dict[str, str], shop: Shop) -> None:
+    keyed = {**headers, "Idempotency-Key": uuid7().hex}
+    shop.fail = Refused()
+    await problem_of(await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed), 409, "refused")
+    shop.fail = None
+    assert (await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed)).status == 201
+
+
+async def test_a_crashed_call_blocks_its_key_for_a_minute_only(
+    client: Client, context: Context, headers: dict[str, str], shop: Shop
+) -> None:
+    keyed = {**headers, "Idempotency-Key": uuid7().hex}
+    shop.hold = asyncio.Event()
+    first = asyncio.ensure_future(client.post("/api/v1/orders", json={"amount": 1}, headers=keyed))
+    await shop.entered.wait()
+    async with context.database("core").transaction() as tx:
+        await tx.execute(
+            "UPDATE core.idempotency_keys SET created_at = now() - interval '61 seconds' WHERE key = $1",
+            keyed["Idempotency-Key"],
+        )
+    shop.hold.set()
+    hold, shop.hold = shop.hold, None
+    response = await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed)
+    assert response.status == 201
+    hold.set()
+    await first
+
+
+async def test_stored_answers_are_sealed(client: Client, context: Context, headers: dict[str, str]) -> None:
+    keyed = {**headers, "Idempotency-Key": uuid7().hex}
+    answer = await (await client.post("/api/v1/orders", json={"amount": 7}, headers=keyed)).json()
+    async with context.database("core").reading() as tx:
+        stored = await tx.fetchval("SELECT answer FROM core.idempotency_keys WHERE key = $1", keyed["Idempotency-Key"])
+    assert answer["id"].encode() not in stored
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "ключ"])
+async def test_senseless_keys(client: Client, headers: dict[str, str], key: str) -> None:
+    keyed = {**headers, "Idempotency-Key": key}
+    await problem_of(await client.post("/api/v1/orders", json={"amount": 1}, headers=keyed), 400, "invalid_input")
+
+
+# --- limits -------------------------------------------------------------------------------------------------------
+
+
+def test_the_window_slides() -> None:
+    assert judge("x", 10, previous=10, current=0, elapsed_s=0).allowed is False
+    assert judge("x", 10, previous=10, current=0, elapsed_s=6).allowed is True
+    refused = judge("x", 10, previous=10, current=10, elapsed_s=30)
+    assert (refused.allowed, refused.remaining, refused.reset_s) == (False, 0, 30)
+    assert judge("x", 10, previous=0, current=9, elapsed_s=59).remaining == 0
+
+
+async def test_a_flood_is_refused_and_forgiven(context: Context) -> None:
+    now = [1_000_020.0]
+    limiter = RateLimiter(Limits(per_address_per_minute=5), None, wall=lambda: now[0])
+    for _ in range(5):
+        limiter.require("address", "192.0.2.1")
+    with pytest.raises(TooManyRequests) as refused:
+        limiter.require("address", "192.0.2.1")
+    assert int(refused.value.headers["Retry-After"]) >= 1
+    limiter.require("address", "192.0.2.2")
+    now[0] += 120
+    limiter.require("address", "192.0.2.1")
+
+
+async def test_one_ipv6_household_is_one_address() -> None:
+    limiter = RateLimiter(Limits(per_address_per_minute=1), None)
+    limiter.require("address", "2001:db8::1")
+    with pytest.raises(TooManyRequests):
+        limiter.require("address", "2001:db8::2")
+    limiter.require("address", "2001:db8:0:1::1")
+
+
+async def test_processes_share_their_counts(context: Context) -> None:
+    who = uuid7().hex
+    limits = Limits(per_person_per_minute=10)
+    one, other = (RateLimiter(limits, context.redis, wall=lambda: 2_000_000.0) for _ in range(2))
+    for _ in range(10):
+        one.require("person", who)
+    assert other.take("person", who).allowed
+    await one.synchronise()
+    await other.synchronise()
+    assert not other.take("person", who).allowed
+
+
+async def test_a_flood_over_http(client: Client, context: Context) -> None:
+    statuses = [
+        (await client.post("/api/v1/login", json={"amount": 1})).status
+        for _ in range(context.settings.limits.login_per_address_per_minute + 3)
+    ]
+    assert statuses.count(200) == context.settings.limits.login_per_address_per_minute
+    assert statuses[-1] == 429
+
+
+async def test_forwarded_addresses_count_only_from_trusted_proxies() -> None:
+    class Request:
+        remote = "10.0.0.1"
+        headers: Any = None
+
+    from multidict import CIMultiDict
+
+    request: Any = Request()
+    request.headers = CIMultiDict({"X-Forwarded-For": "203.0.113.9, 198.51.100.7"})
+    assert client_address(request, []) == "10.0.0.1"
+    assert client_address(request, ["10.0.0.0/8"]) == "198.51.100.7"
+    assert client_address(request, ["192.0.2.0/24"]) == "10.0.0.1"
+
+
+# --- documents, health, pages -------------------------------------------------------------------------------------
+
+
+def test_the_description_names_what_routes_declare(shop: Shop) -> None:
+    document = describe([shop.routes()])
+    order = document["paths"]["/api/v1/orders"]["post"]
+    assert order["summary"] == "Order something."
+    assert "`refused`" in order["responses"]["409"]["description"]
+    assert order["requestBody"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Order"}
+    search = document["paths"]["/api/v1/search"]["get"]
+    assert {each["name"] for each in search["parameters"]} == {"limit", "tags"}
+    assert search["security"] == []
+
+
+async def test_documentation_health_and_pages(
+    context: Context, shop: Shop, make_client: MakeClient, tmp_path: Path
+) -> None:
+    dist = tmp_path / "dist"
+    (dist / "assets").mkdir(parents=True)
+    (dist / "index.html").write_text("<title>Bedside</title>")
+    (dist / "assets" / "app-123.js").write_text("1")
+    (tmp_path / "secret.txt").write_text("x")
+    health = Health()
+
+    async def away() -> None:
+        raise OSError("no")
+
+    async def fine() -> str:
+        return "1 worker"
+
+    health.add("mail", away, hard=False)
+    health.add("media", fine, hard=True)
+    context.routes.append(shop.routes())
+
+    def extend(application: web.Application) -> None:
+        add_health_routes(application, health)
+        add_documentation(application, context.routes)
+        add_pages(application, dist)
+
+    whole = await make_client(context, extend)
+    assert (await whole.get("/health/live")).status == 200
+    ready = await whole.get("/health/ready")
+    assert ready.status == 200
+    checks = {each["name"]: each for each in (await ready.json())["checks"]}
+    assert checks["mail"] == {"name": "mail", "status": "failed", "detail": "OSError"}
+    health.add("database", away, hard=True)
+    assert (await whole.get("/health/ready")).status == 503
+    assert "bedside_http_requests_total" in await (await whole.get("/metrics")).text()
+
+    document = await (await whole.get("/api/v1/openapi.json")).json()
+    assert document["openapi"] == "3.1.0"
+    page = await whole.get("/api/docs")
+    text = await page.text()
+    assert "/api/v1/orders/{id}" in text
+    assert "style-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "<script" not in text
+    assert "style=" not in text
+
+    for path in ("/", "/visit/123", "/sign-in"):
+        answer = await whole.get(path)
+        assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
+        assert "script-src 'self'" in answer.headers["Content-Security-Policy"]
+    asset = await whole.get("/assets/app-123.js")
+    assert "immutable" in asset.headers["Cache-Control"]
+    for missing in ("/assets/none.js", "/../secret.txt", "/%2e%2e/secret.txt", "/favicon.ico", "/api/v2/x"):
+        assert (await whole.get(missing)).status == 404
+    assert (await whole.post("/api/v2/x")).status == 404
