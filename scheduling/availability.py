@@ -154,6 +154,8 @@ def slots(
 def _bookable(schedule: Schedule, start: datetime, now: datetime) -> bool:
     if start <= now or start < now + timedelta(minutes=schedule.notice_minutes):
         return False
+    if start > now + timedelta(days=schedule.horizon_days + 2):  # far dates can't be told in every zone
+        return False
     today = local_day(schedule.time_zone, now)
     return local_day(schedule.time_zone, start) <= today + timedelta(days=schedule.horizon_days)
 

@@ -1,0 +1,176 @@
+"""Scheduling over HTTP."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from core.errors import Forbidden, InvalidInput, InvalidTransition, NotFound, VersionConflict
+from core.http.routes import Call, Routes
+from scheduling import schemas
+from scheduling.errors import SlotNotOffered, SlotTaken
+from scheduling.lifecycle import Word
+from scheduling.models import Filter
+from scheduling.offers import Offers
+from scheduling.service import Appointments, Change
+
+
+def build_routes(appointments: Appointments, offers: Offers) -> Routes:
+    routes = Routes("scheduling")
+    _offers(routes, offers)
+    _appointments(routes, appointments)
+    return routes
+
+
+def _offers(routes: Routes, offers: Offers) -> None:
+    @routes.get("/specialties", returns=schemas.Specialties, auth="none")
+    async def specialties(call: Call[None, None]) -> schemas.Specialties:
+        """List specialties with the number of practitioners in each"""
+        return schemas.Specialties(
+            items=[
+                schemas.SpecialtyView(code=each.code, name=each.name, providers=each.providers)
+                for each in await offers.specialties()
+            ]
+        )
+
+    @routes.get("/providers", query=schemas.ProviderQuery, returns=schemas.Providers, auth="none")
+    async def providers(call: Call[None, schemas.ProviderQuery]) -> schemas.Providers:
+        """Find practitioners and their next free slots"""
+        query = call.query
+        found, following = await offers.search(
+            specialty=query.specialty,
+            day=query.date,
+            language=query.language,
+            name=query.name,
+            cursor=query.cursor,
+            limit=query.limit,
+        )
+        items = [schemas.Provider.of(each.profile, each.time_zone, each.next_slots) for each in found]
+        return schemas.Providers(items=items, next_cursor=following)
+
+    @routes.get("/providers/{id}", returns=schemas.Provider, auth="none", errors=(NotFound,))
+    async def provider(call: Call[None, None]) -> schemas.Provider:
+        """Show one practitioner"""
+        found = await offers.provider(call.id())
+        return schemas.Provider.of(found.profile, found.time_zone, found.next_slots)
+
+    @routes.get(
+        "/appointments/available",
+        query=schemas.AvailableQuery,
+        returns=schemas.Slots,
+        auth="none",
+        errors=(NotFound,),
+    )
+    async def available(call: Call[None, schemas.AvailableQuery]) -> schemas.Slots:
+        """List a practitioner's free slots of a day in the practitioner's zone"""
+        free, time_zone = await offers.available(call.query.practitioner_id, call.query.date)
+        return schemas.Slots(items=[schemas.Slot.of(each) for each in free], time_zone=time_zone)
+
+    @routes.get("/practitioners/{id}/schedule", returns=schemas.ScheduleBody, errors=(Forbidden, NotFound))
+    async def read_schedule(call: Call[None, None]) -> schemas.ScheduleBody:
+        """Read a practitioner's opening hours"""
+        return schemas.ScheduleBody.of(await offers.schedule(call.principal, call.id()))
+
+    @routes.put(
+        "/practitioners/{id}/schedule",
+        body=schemas.ScheduleBody,
+        returns=schemas.ScheduleBody,
+        errors=(Forbidden, NotFound, VersionConflict),
+    )
+    async def write_schedule(call: Call[schemas.ScheduleBody, None]) -> schemas.ScheduleBody:
+        """Replace a practitioner's opening hours"""
+        body = call.body
+        return schemas.ScheduleBody.of(
+            await offers.save_schedule(call.principal, call.id(), body.schedule(), body.version)
+        )
+
+
+def _appointments(routes: Routes, appointments: Appointments) -> None:
+    @routes.post(
+        "/appointments",
+        body=schemas.BookAppointment,
+        returns=schemas.AppointmentBody,
+        status=201,
+        errors=(Forbidden, SlotTaken, SlotNotOffered),
+    )
+    async def book(call: Call[schemas.BookAppointment, None]) -> schemas.AppointmentBody:
+        """Book a slot; staff name the patient"""
+        body = call.body
+        patient_id = body.patient_id or (call.principal.id if call.principal.role == "patient" else None)
+        if patient_id is None:
+            raise InvalidInput.of("patient_id", "Say for whom")
+        return schemas.AppointmentBody.of(
+            await appointments.book(call.principal, body.practitioner_id, patient_id, body.start, body.reason)
+        )
+
+    @routes.post(
+        "/patients/{id}/appointments",
+        body=schemas.BookAppointment,
+        returns=schemas.AppointmentBody,
+        status=201,
+        errors=(Forbidden, SlotTaken, SlotNotOffered),
+    )
+    async def book_for(call: Call[schemas.BookAppointment, None]) -> schemas.AppointmentBody:
+        """Book a slot for the patient in the path"""
+        body = call.body
+        if body.patient_id not in (None, call.id()):
+            raise InvalidInput.of("patient_id", "Another patient than in the address")
+        return schemas.AppointmentBody.of(
+            await appointments.book(call.principal, body.practitioner_id, call.id(), body.start, body.reason)
+        )
+
+    @routes.get("/appointments", query=schemas.AppointmentQuery, returns=schemas.Appointments, errors=(Forbidden,))
+    async def search(call: Call[None, schemas.AppointmentQuery]) -> schemas.Appointments:
+        """List appointments by start: one's own, or anybody's for staff"""
+        query = call.query
+        wanted = Filter(
+            practitioner_id=query.practitioner_id,
+            patient_id=query.patient_id,
+            since=query.since,
+            until=query.until,
+            day=query.date if isinstance(query.date, date) else None,
+            statuses=(query.status,) if query.status else (),
+            after=schemas.decode_cursor(query.cursor) if query.cursor else None,
+            limit=query.limit,
+        )
+        views, following = await appointments.search(call.principal, wanted, today=query.date == "today")
+        return schemas.Appointments(
+            items=[schemas.AppointmentBody.of(each) for each in views],
+            next_cursor=schemas.encode_cursor(*following) if following else None,
+        )
+
+    @routes.get("/appointments/{id}", returns=schemas.AppointmentBody, errors=(Forbidden, NotFound))
+    async def read(call: Call[None, None]) -> schemas.AppointmentBody:
+        """Show one appointment"""
+        return schemas.AppointmentBody.of(await appointments.view(call.principal, call.id()))
+
+    changing = (Forbidden, NotFound, InvalidTransition, VersionConflict, SlotTaken, SlotNotOffered)
+
+    @routes.put(
+        "/appointments/{id}/status", body=schemas.ChangeStatus, returns=schemas.AppointmentBody, errors=changing
+    )
+    async def change_status(call: Call[schemas.ChangeStatus, None]) -> schemas.AppointmentBody:
+        """Change the status, or move to another start with "rescheduled" """
+        wanted = _change(call.body.status, call.body.start, call.body.reason, None)
+        return schemas.AppointmentBody.of(await appointments.change(call.principal, call.id(), wanted))
+
+    @routes.patch(
+        "/appointments/{id}", body=schemas.ChangeAppointment, returns=schemas.AppointmentBody, errors=changing
+    )
+    async def change(call: Call[schemas.ChangeAppointment, None]) -> schemas.AppointmentBody:
+        """Change start, status or reason"""
+        body = call.body
+        wanted = _change(body.status, body.start, body.reason, body.version)
+        return schemas.AppointmentBody.of(await appointments.change(call.principal, call.id(), wanted))
+
+    @routes.delete(
+        "/appointments/{id}",
+        returns=schemas.AppointmentBody,
+        errors=(Forbidden, NotFound, InvalidTransition),
+    )
+    async def cancel(call: Call[None, None]) -> schemas.AppointmentBody:
+        """Cancel an appointment"""
+        return schemas.AppointmentBody.of(await appointments.cancel(call.principal, call.id()))
+
+
+def _change(status: Word | None, start: datetime | None, reason: str | None, version: int | None) -> Change:
+    return Change(start=start, status=None if status == "rescheduled" else status, reason=reason, version=version)
