@@ -7,7 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from scheduling_clinic import NOON, Clinic, at
+from conftest import MakeContext
+from scheduling_clinic import NOON, Clinic, FixedClock, at, clinic_over
 
 from consultations.events import ConsultationCompleted, PatientWaiting
 from core.errors import Forbidden, InvalidInput, InvalidTransition, NotFound, VersionConflict
@@ -21,6 +22,12 @@ from scheduling.service import Change
 pytestmark = pytest.mark.integration
 
 REASON = "A rash that nobody else should read about"
+
+
+@pytest.fixture
+async def clinic(make_context: MakeContext) -> Clinic:
+    clock = FixedClock()
+    return clinic_over(await make_context(clock=clock), clock)
 
 
 async def book(clinic: Clinic, patient: Principal, doctor: Principal, hour: int = 10) -> AppointmentView:
