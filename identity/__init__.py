@@ -1,0 +1,51 @@
+"""People: accounts, sign-in, profiles, practitioners, care relations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.context import Context
+from core.security.master import MasterKey
+from identity.accounts import Accounts
+from identity.directory import Directory
+from identity.passwords import Passwords
+from identity.routes import build_routes
+from identity.sessions import Attempts, Sessions
+from identity.subscribers import subscribe
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    accounts: Accounts
+    directory: Directory
+
+
+def setup(context: Context) -> Identity:
+    """``accounts.authenticate`` is what the HTTP and Socket.IO edges ask who a token stands for."""
+    settings = context.settings
+    master = MasterKey.parse(settings.security.master_key.get_secret_value())
+    database = context.database("identity")
+    passwords = Passwords(settings.security)
+    accounts = Accounts(
+        database=database,
+        sessions=Sessions(context.redis, master.derive("refresh tokens"), settings.security.refresh_token_s),
+        attempts=Attempts(context.redis),
+        passwords=passwords,
+        tokens=context.tokens,
+        clock=context.clock,
+        settings=settings,
+        link_key=master.derive("email verification links"),
+    )
+    directory = Directory(database, context.vault, context.policy, context.clock)
+    context.policy.allow("patient.read", "patient", relation="self")
+    context.policy.allow("patient.read", "practitioner", relation=("self", "care"))
+    context.policy.allow("patient.read", "desk", "admin")
+    context.policy.allow("people.list", "desk", "admin")
+    context.routes.append(build_routes(accounts, directory, context.tokens, settings))
+    subscribe(context.subscriptions)
+
+    async def close() -> None:
+        passwords.close()
+
+    context.stopping.append(close)
+    return Identity(accounts, directory)

@@ -1,0 +1,207 @@
+"""Who people are: profiles, practitioners, and who cares for whom."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from core.clock import Clock
+from core.database import Database, Transaction
+from core.errors import Forbidden, InvalidInput, NotFound
+from core.security.policy import Policy, Relation
+from core.security.principal import Principal
+from core.security.vault import Vault
+from identity import repository
+from identity.people import Contact, Person, Practitioner, PractitionerProfile
+from identity.specialties import name_of
+
+UNCHANGED: Any = object()  # tells "leave as it is" from None, which clears
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialtyCount:
+    code: str
+    name: str
+    providers: int
+
+
+class Directory:
+    def __init__(self, database: Database, vault: Vault, policy: Policy, clock: Clock) -> None:
+        self._database = database
+        self._vault = vault
+        self._policy = policy
+        self._clock = clock
+
+    # -- for other modules
+
+    async def people(self, ids: Iterable[UUID]) -> dict[UUID, Person]:
+        """By id; unknown ones are left out."""
+        wanted = list(set(ids))
+        if not wanted:
+            return {}
+        async with self._database.reading() as tx:
+            return {person.id: person for person in await repository.people(tx, wanted)}
+
+    async def names(self, ids: Iterable[UUID]) -> dict[UUID, str]:
+        return {person.id: person.name for person in (await self.people(ids)).values()}
+
+    async def email_verified(self, person_id: UUID) -> bool:
+        person = (await self.people([person_id])).get(person_id)
+        return person is not None and person.email_verified
+
+    async def practitioners(self, ids: Sequence[UUID]) -> dict[UUID, Practitioner]:
+        """By id, published or not; unknown ones are left out."""
+        async with self._database.reading() as tx:
+            return {each.id: each for each in await repository.practitioners(tx, ids)}
+
+    async def search(
+        self,
+        *,
+        specialty: str | None = None,
+        language: str | None = None,
+        name: str | None = None,
+        cursor: str | None = None,
+        limit: int = 20,
+    ) -> tuple[list[Practitioner], str | None]:
+        """Published practitioners by name, and the next page's cursor. Raises InvalidInput for a bad cursor."""
+        after = _read_cursor(cursor)
+        async with self._database.reading() as tx:
+            found = await repository.search_practitioners(
+                tx, specialty=specialty, language=language, name=name, after=after, limit=limit + 1
+            )
+        more = len(found) > limit
+        found = found[:limit]
+        return found, _cursor(found[-1]) if more else None
+
+    async def specialties(self) -> list[SpecialtyCount]:
+        """Those that published practitioners have, by name."""
+        async with self._database.reading() as tx:
+            counts = await repository.specialty_counts(tx)
+        return sorted((SpecialtyCount(code, name_of(code), n) for code, n in counts), key=lambda each: each.name)
+
+    async def put_practitioner(self, person_id: UUID, profile: PractitionerProfile) -> None:
+        async with self._database.transaction() as tx:
+            await repository.put_practitioner(tx, person_id, profile, self._clock.now())
+
+    async def care_relation(self, practitioner_id: UUID, patient_id: UUID) -> bool:
+        """True while an appointment of the two stands or has been held."""
+        async with self._database.reading() as tx:
+            return await repository.cares(tx, practitioner_id, patient_id)
+
+    async def relations(self, principal: Principal, patient_id: UUID) -> set[Relation]:
+        """How the acting person stands to a patient."""
+        if principal.person_id == patient_id:
+            return {"self"}
+        if principal.role == "practitioner" and await self.care_relation(principal.id, patient_id):
+            return {"care"}
+        return set()
+
+    # -- own profile
+
+    async def me(self, principal: Principal) -> tuple[Person, Contact]:
+        async with self._database.reading() as tx:
+            return await self._profile(tx, principal.id)
+
+    async def change_me(
+        self,
+        principal: Principal,
+        *,
+        name: str = UNCHANGED,
+        language: str = UNCHANGED,
+        time_zone: str = UNCHANGED,
+        phone: str | None = UNCHANGED,
+        birth_date: date | None = UNCHANGED,
+    ) -> tuple[Person, Contact]:
+        changes: dict[str, str | bytes | None] = {}
+        for field, value in (("name", name), ("language", language), ("time_zone", time_zone)):
+            if value is not UNCHANGED:
+                changes[field] = value
+        if phone is not UNCHANGED:
+            changes["phone"] = await self._encrypt(principal.id, "phone", phone)
+        if birth_date is not UNCHANGED:
+            text = None if birth_date is None else birth_date.isoformat()
+            changes["birth_date"] = await self._encrypt(principal.id, "birth_date", text)
+        async with self._database.transaction() as tx:
+            await repository.update_person(tx, principal.id, changes)
+            await tx.audit(
+                "person.updated",
+                actor_id=principal.id,
+                actor_role=principal.role,
+                resource="person",
+                resource_id=principal.id,
+                patient_id=principal.id,
+                details={"fields": sorted(changes)},
+            )
+            return await self._profile(tx, principal.id)
+
+    # -- for staff and those who care
+
+    async def patient(self, principal: Principal, patient_id: UUID) -> tuple[Person, Contact]:
+        """A patient's profile; the reading is audited. Raises Forbidden, NotFound."""
+        relations = await self.relations(principal, patient_id)
+        self._policy.require(principal, "patient.read", relations, error=Forbidden)
+        async with self._database.transaction() as tx:
+            found = await self._profile(tx, patient_id)
+            if "patient" not in found[0].roles:
+                raise NotFound()
+            await tx.audit(
+                "patient.read",
+                actor_id=principal.person_id,
+                actor_role=principal.role,
+                resource="patient",
+                resource_id=patient_id,
+                patient_id=patient_id,
+            )
+        return found
+
+    async def find_people(
+        self, principal: Principal, *, role: str | None, text: str | None, cursor: str | None, limit: int
+    ) -> tuple[list[Person], str | None]:
+        """Newest first. Raises Forbidden, InvalidInput."""
+        self._policy.require(principal, "people.list")
+        try:
+            after = None if cursor is None else UUID(cursor)
+        except ValueError:
+            raise InvalidInput.of("cursor", "is not one of ours") from None
+        async with self._database.reading() as tx:
+            found = await repository.find_people(tx, role=role, text=text, after=after, limit=limit + 1)
+        return found[:limit], str(found[limit - 1].id) if len(found) > limit else None
+
+    async def _profile(self, tx: Transaction, person_id: UUID) -> tuple[Person, Contact]:
+        person = await repository.person(tx, person_id)
+        if person is None:
+            raise NotFound()
+        phone, birth_date = await repository.contact(tx, person_id)
+        born = await self._decrypt(person_id, "birth_date", birth_date)
+        contact = Contact(
+            phone=await self._decrypt(person_id, "phone", phone),
+            birth_date=None if born is None else date.fromisoformat(born),
+        )
+        return person, contact
+
+    async def _encrypt(self, person_id: UUID, field: str, text: str | None) -> bytes | None:
+        return None if text is None else await self._vault.encrypt_text(person_id, f"person/{person_id}/{field}", text)
+
+    async def _decrypt(self, person_id: UUID, field: str, sealed: bytes | None) -> str | None:
+        if sealed is None:
+            return None
+        return await self._vault.decrypt_text(person_id, f"person/{person_id}/{field}", sealed)
+
+
+def _cursor(last: Practitioner) -> str:
+    return base64.urlsafe_b64encode(json.dumps([last.person.name, str(last.id)]).encode()).decode()
+
+
+def _read_cursor(cursor: str | None) -> tuple[str, UUID] | None:
+    if cursor is None:
+        return None
+    try:
+        name, person_id = json.loads(base64.urlsafe_b64decode(cursor))
+        return str(name), UUID(person_id)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidInput.of("cursor", "is not one of ours") from None

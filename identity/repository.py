@@ -1,0 +1,277 @@
+"""All SQL of identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from core.database import Row, Transaction
+from identity.errors import EmailTaken
+from identity.people import Person, Practitioner, PractitionerProfile, email_key
+
+_PERSON = "p.id, p.email, p.name, p.roles, p.language, p.time_zone, p.verified_at, p.created_at"
+_PRACTITIONER = (
+    f"{_PERSON}, d.title, d.specialties, d.languages, d.licence_number, d.licence_expires_on, d.licence_verified_at,"
+    " d.fee_minor, d.currency, d.location, d.about, d.published"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    person: Person
+    password_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    id: UUID
+    person_id: UUID
+    expires_at: datetime
+    used_at: datetime | None
+
+
+def _person(row: Row) -> Person:
+    return Person(
+        id=row["id"],
+        email=row["email"],
+        name=row["name"],
+        roles=tuple(row["roles"]),
+        language=row["language"],
+        time_zone=row["time_zone"],
+        email_verified=row["verified_at"] is not None,
+        created_at=row["created_at"],
+    )
+
+
+def _practitioner(row: Row) -> Practitioner:
+    profile = PractitionerProfile(
+        title=row["title"],
+        specialties=tuple(row["specialties"]),
+        languages=tuple(row["languages"]),
+        licence_number=row["licence_number"],
+        licence_expires_on=row["licence_expires_on"],
+        licence_verified=row["licence_verified_at"] is not None,
+        fee_minor=row["fee_minor"],
+        currency=row["currency"],
+        location=row["location"],
+        about=row["about"],
+        published=row["published"],
+    )
+    return Practitioner(_person(row), profile)
+
+
+def _pattern(text: str) -> str:
+    """For ILIKE: contains, with the text's own wildcards taken literally."""
+    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{escaped}%"
+
+
+# -- people
+
+
+async def insert_person(tx: Transaction, person: Person, password_hash: str, verified_at: datetime | None) -> None:
+    """Raises EmailTaken."""
+    try:
+        await tx.execute(
+            "INSERT INTO people (id, email, email_key, name, roles, language, time_zone, password_hash, verified_at,"
+            " created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+            person.id,
+            person.email,
+            email_key(person.email),
+            person.name,
+            list(person.roles),
+            person.language,
+            person.time_zone,
+            password_hash,
+            verified_at,
+            person.created_at,
+        )
+    except asyncpg.UniqueViolationError as error:
+        if error.constraint_name == "people_email_key_key":
+            raise EmailTaken() from None
+        raise
+
+
+async def account_by_email(tx: Transaction, email: str) -> Account | None:
+    row = await tx.fetchrow(f"SELECT {_PERSON}, p.password_hash FROM people p WHERE email_key = $1", email_key(email))
+    return None if row is None else Account(_person(row), row["password_hash"])
+
+
+async def person(tx: Transaction, person_id: UUID) -> Person | None:
+    row = await tx.fetchrow(f"SELECT {_PERSON} FROM people p WHERE id = $1", person_id)
+    return None if row is None else _person(row)
+
+
+async def people(tx: Transaction, ids: Sequence[UUID]) -> list[Person]:
+    rows = await tx.fetch(f"SELECT {_PERSON} FROM people p WHERE id = ANY($1)", list(ids))
+    return [_person(row) for row in rows]
+
+
+async def find_people(
+    tx: Transaction, *, role: str | None, text: str | None, after: UUID | None, limit: int
+) -> list[Person]:
+    """Newest first."""
+    rows = await tx.fetch(
+        f"SELECT {_PERSON} FROM people p WHERE ($1::text IS NULL OR roles @> ARRAY[$1])"
+        " AND ($2::text IS NULL OR name ILIKE $2 OR email_key ILIKE $2) AND ($3::uuid IS NULL OR id < $3)"
+        " ORDER BY id DESC LIMIT $4",
+        role,
+        None if text is None else _pattern(text),
+        after,
+        limit,
+    )
+    return [_person(row) for row in rows]
+
+
+async def contact(tx: Transaction, person_id: UUID) -> tuple[bytes | None, bytes | None]:
+    """Encrypted phone and birth date."""
+    row = await tx.fetchrow("SELECT phone, birth_date FROM people WHERE id = $1", person_id)
+    return (None, None) if row is None else (row["phone"], row["birth_date"])
+
+
+# The columns a profile change may set; nothing else is ever named by a caller.
+_CHANGEABLE = ("name", "language", "time_zone", "phone", "birth_date")
+
+
+async def update_person(tx: Transaction, person_id: UUID, changes: dict[str, str | bytes | None]) -> None:
+    for column in _CHANGEABLE:
+        if column in changes:
+            await tx.execute(f"UPDATE people SET {column} = $2 WHERE id = $1", person_id, changes[column])
+
+
+async def set_password_hash(tx: Transaction, person_id: UUID, password_hash: str) -> None:
+    await tx.execute("UPDATE people SET password_hash = $2 WHERE id = $1", person_id, password_hash)
+
+
+# -- verification of addresses
+
+
+async def insert_verification(tx: Transaction, verification: Verification) -> None:
+    await tx.execute(
+        "INSERT INTO email_verifications (id, person_id, expires_at) VALUES ($1, $2, $3)",
+        verification.id,
+        verification.person_id,
+        verification.expires_at,
+    )
+
+
+async def verification(tx: Transaction, verification_id: UUID) -> Verification | None:
+    row = await tx.fetchrow(
+        "SELECT id, person_id, expires_at, used_at FROM email_verifications WHERE id = $1", verification_id
+    )
+    return None if row is None else Verification(*row.values())
+
+
+async def use_verification(tx: Transaction, verification_id: UUID, now: datetime) -> UUID | None:
+    """Mark it used and the address verified; the person's id, or None when it is used or over."""
+    person_id: UUID | None = await tx.fetchval(
+        "UPDATE email_verifications SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND expires_at > $2"
+        " RETURNING person_id",
+        verification_id,
+        now,
+    )
+    if person_id is not None:
+        await tx.execute("UPDATE people SET verified_at = coalesce(verified_at, $2) WHERE id = $1", person_id, now)
+    return person_id
+
+
+# -- practitioners
+
+
+async def put_practitioner(tx: Transaction, person_id: UUID, profile: PractitionerProfile, now: datetime) -> None:
+    await tx.execute(
+        "INSERT INTO practitioners (person_id, title, specialties, languages, licence_number, licence_expires_on,"
+        " licence_verified_at, fee_minor, currency, location, about, published)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        " ON CONFLICT (person_id) DO UPDATE SET title = excluded.title, specialties = excluded.specialties,"
+        " languages = excluded.languages, licence_number = excluded.licence_number,"
+        " licence_expires_on = excluded.licence_expires_on, licence_verified_at = excluded.licence_verified_at,"
+        " fee_minor = excluded.fee_minor, currency = excluded.currency, location = excluded.location,"
+        " about = excluded.about, published = excluded.published",
+        person_id,
+        profile.title,
+        list(profile.specialties),
+        list(profile.languages),
+        profile.licence_number,
+        profile.licence_expires_on,
+        now if profile.licence_verified else None,
+        profile.fee_minor,
+        profile.currency,
+        profile.location,
+        profile.about,
+        profile.published,
+    )
+
+
+async def practitioners(tx: Transaction, ids: Sequence[UUID]) -> list[Practitioner]:
+    rows = await tx.fetch(
+        f"SELECT {_PRACTITIONER} FROM practitioners d JOIN people p ON p.id = d.person_id WHERE d.person_id = ANY($1)",
+        list(ids),
+    )
+    return [_practitioner(row) for row in rows]
+
+
+async def search_practitioners(
+    tx: Transaction,
+    *,
+    specialty: str | None,
+    language: str | None,
+    name: str | None,
+    after: tuple[str, UUID] | None,
+    limit: int,
+) -> list[Practitioner]:
+    """Published ones by name; ``after`` is the name and id of the last one seen."""
+    rows = await tx.fetch(
+        f"SELECT {_PRACTITIONER} FROM practitioners d JOIN people p ON p.id = d.person_id WHERE d.published"
+        " AND ($1::text IS NULL OR d.specialties @> ARRAY[$1]) AND ($2::text IS NULL OR d.languages @> ARRAY[$2])"
+        " AND ($3::text IS NULL OR p.name ILIKE $3) AND ($4::text IS NULL OR (p.name, p.id) > ($4, $5::uuid))"
+        " ORDER BY p.name, p.id LIMIT $6",
+        specialty,
+        language,
+        None if name is None else _pattern(name),
+        None if after is None else after[0],
+        None if after is None else after[1],
+        limit,
+    )
+    return [_practitioner(row) for row in rows]
+
+
+async def specialty_counts(tx: Transaction) -> list[tuple[str, int]]:
+    rows = await tx.fetch(
+        "SELECT code, count(*) AS providers FROM practitioners, unnest(specialties) AS code WHERE published"
+        " GROUP BY code ORDER BY code"
+    )
+    return [(row["code"], row["providers"]) for row in rows]
+
+
+# -- care
+
+
+async def add_care(
+    tx: Transaction, appointment_id: UUID, practitioner_id: UUID, patient_id: UUID, since: datetime
+) -> None:
+    await tx.execute(
+        "INSERT INTO care_relations (appointment_id, practitioner_id, patient_id, since) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (appointment_id) DO NOTHING",
+        appointment_id,
+        practitioner_id,
+        patient_id,
+        since,
+    )
+
+
+async def end_care(tx: Transaction, appointment_id: UUID) -> None:
+    await tx.execute("DELETE FROM care_relations WHERE appointment_id = $1", appointment_id)
+
+
+async def cares(tx: Transaction, practitioner_id: UUID, patient_id: UUID) -> bool:
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM care_relations WHERE practitioner_id = $1 AND patient_id = $2)",
+        practitioner_id,
+        patient_id,
+    )
+    return found

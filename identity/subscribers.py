@@ -1,0 +1,21 @@
+"""Care relations follow appointments: one that stands, or was held, is a relation; a cancelled one is none."""
+
+from __future__ import annotations
+
+from core.database import Transaction
+from core.events import Envelope, Subscriptions
+from identity import repository
+from scheduling.events import AppointmentBooked, AppointmentCancelled
+
+
+async def _booked(tx: Transaction, fact: AppointmentBooked, envelope: Envelope) -> None:
+    await repository.add_care(tx, fact.appointment_id, fact.practitioner_id, fact.patient_id, envelope.occurred_at)
+
+
+async def _cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Envelope) -> None:
+    await repository.end_care(tx, fact.appointment_id)
+
+
+def subscribe(subscriptions: Subscriptions) -> None:
+    subscriptions.on("identity", AppointmentBooked, _booked)
+    subscriptions.on("identity", AppointmentCancelled, _cancelled)
