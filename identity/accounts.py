@@ -10,7 +10,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from core.clock import Clock
-from core.database import Database
+from core.database import Database, Transaction
 from core.errors import Forbidden, InvalidInput, InvalidToken, NotFound, TooManyRequests
 from core.ids import uuid7
 from core.security.principal import ROLES, Principal, Role
@@ -122,9 +122,7 @@ class Accounts:
             )
         return person
 
-    async def login(
-        self, email: str, password: str, role: Role | None, client: str, agent: str
-    ) -> SignedIn:
+    async def login(self, email: str, password: str, role: Role | None, client: str, agent: str) -> SignedIn:
         """Raises InvalidCredentials for unknown and wrong alike, after the same time; TooManyRequests when guessed."""
         failures, left = await self._attempts.seen("failures", email.casefold())
         if failures >= FAILURES_PER_HOUR:
@@ -246,7 +244,7 @@ class Accounts:
                 resource_id=person_id,
             )
 
-    async def _request_verification(self, tx: repository.Transaction, person_id: UUID) -> None:
+    async def _request_verification(self, tx: Transaction, person_id: UUID) -> None:
         verification = repository.Verification(uuid7(), person_id, self._clock.now() + VERIFICATION_LIVES, None)
         await repository.insert_verification(tx, verification)
         await tx.publish(VerificationRequested(person_id=person_id, verification_id=verification.id))
@@ -270,6 +268,4 @@ class Accounts:
 
     async def _audit(self, person: Person, role: Role, action: str, session_id: UUID) -> None:
         async with self._database.transaction() as tx:
-            await tx.audit(
-                action, actor_id=person.id, actor_role=role, resource="session", resource_id=session_id
-            )
+            await tx.audit(action, actor_id=person.id, actor_role=role, resource="session", resource_id=session_id)

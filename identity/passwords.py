@@ -22,11 +22,14 @@ LONGEST = 200  # characters; more would only be a way to keep the hashing busy
 WAITING_AT_MOST = 64  # jobs; at some 30 ms each the last one waits about a second on two threads
 # Long enough, yet among the first that anybody tries: compared without case, spaces, digits and signs.
 _COMMON = frozenset(
-    "password passwordpassword passwordpasswordpassword qwertyuiop qwertyuiopasdfghjkl qwertyuiopasdfghjklzxcvbnm"
-    " asdfghjkl letmeinletmein iloveyou iloveyouiloveyou welcomewelcome administrator adminadminadmin changemechangeme"
-    " correcthorsebatterystaple trustnooneelse princessprincess sunshinesunshine footballfootball monkeymonkeymonkey"
-    " abcdefghijklmno abcdefghijklmnop abcdefghijklmnopqrstuvwxyz passwort motdepasse motdepassemotdepasse contrasena"
-    " thisismypassword mypasswordismypassword ihaveapassword letmeinplease bedside bedsidedemo bedsidebedside".split()
+    {
+        *("password", "passwordpassword", "passwordpasswordpassword", "thisismypassword", "mypasswordismypassword"),
+        *("qwertyuiop", "qwertyuiopasdfghjkl", "qwertyuiopasdfghjklzxcvbnm", "asdfghjkl", "abcdefghijklmno"),
+        *("abcdefghijklmnop", "abcdefghijklmnopqrstuvwxyz", "letmeinletmein", "letmeinplease", "iloveyouiloveyou"),
+        *("welcomewelcome", "administrator", "adminadminadmin", "changemechangeme", "correcthorsebatterystaple"),
+        *("princessprincess", "sunshinesunshine", "footballfootball", "monkeymonkeymonkey", "motdepassemotdepasse"),
+        *("motdepasse", "passwort", "passwortpasswort", "bedside", "bedsidedemo", "bedsidebedside"),
+    }
 )
 
 

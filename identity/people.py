@@ -12,9 +12,11 @@ from zoneinfo import available_timezones
 from core.security.principal import Role
 
 # What RFC 5321 lets through and mail servers really take; whether the mailbox exists, only a letter can tell.
-_EMAIL = re.compile(r"^[^\s@\"(),:;<>\[\\\]\x00-\x1f]+@(?:[^\s@.\"(),:;<>\[\\\]\x00-\x1f]+\.)+[^\s@.\"(),:;<>\[\\\]]{2,}$")
-_LANGUAGE = re.compile(r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")  # BCP 47, the part in use
-_PHONE = re.compile(r"^\+[1-9][0-9]{6,14}$")  # E.164
+_EMAIL = re.compile(
+    r"^[^\s@\"(),:;<>\[\\\]\x00-\x1f]+@(?:[^\s@.\"(),:;<>\[\\\]\x00-\x1f]+\.)+[^\s@.\"(),:;<>\[\\\]]{2,}$"
+)
+_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")  # BCP 47, the part in use
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 _ZONES = frozenset(available_timezones())
 
 
@@ -73,11 +75,11 @@ def email_key(email: str) -> str:
 
 
 def is_email(text: str) -> bool:
-    return len(text) <= 254 and _EMAIL.match(text) is not None
+    return len(text) <= 254 and _EMAIL.fullmatch(text) is not None
 
 
 def is_language(text: str) -> bool:
-    return _LANGUAGE.match(text) is not None
+    return _LANGUAGE.fullmatch(text) is not None
 
 
 def is_time_zone(text: str) -> bool:
@@ -85,4 +87,4 @@ def is_time_zone(text: str) -> bool:
 
 
 def is_phone(text: str) -> bool:
-    return _PHONE.match(text) is not None
+    return _PHONE.fullmatch(text) is not None

@@ -13,12 +13,6 @@ from core.database import Row, Transaction
 from identity.errors import EmailTaken
 from identity.people import Person, Practitioner, PractitionerProfile, email_key
 
-_PERSON = "p.id, p.email, p.name, p.roles, p.language, p.time_zone, p.verified_at, p.created_at"
-_PRACTITIONER = (
-    f"{_PERSON}, d.title, d.specialties, d.languages, d.licence_number, d.licence_expires_on, d.licence_verified_at,"
-    " d.fee_minor, d.currency, d.location, d.about, d.published"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -97,17 +91,17 @@ async def insert_person(tx: Transaction, person: Person, password_hash: str, ver
 
 
 async def account_by_email(tx: Transaction, email: str) -> Account | None:
-    row = await tx.fetchrow(f"SELECT {_PERSON}, p.password_hash FROM people p WHERE email_key = $1", email_key(email))
+    row = await tx.fetchrow("SELECT * FROM people WHERE email_key = $1", email_key(email))
     return None if row is None else Account(_person(row), row["password_hash"])
 
 
 async def person(tx: Transaction, person_id: UUID) -> Person | None:
-    row = await tx.fetchrow(f"SELECT {_PERSON} FROM people p WHERE id = $1", person_id)
+    row = await tx.fetchrow("SELECT * FROM profiles WHERE id = $1", person_id)
     return None if row is None else _person(row)
 
 
 async def people(tx: Transaction, ids: Sequence[UUID]) -> list[Person]:
-    rows = await tx.fetch(f"SELECT {_PERSON} FROM people p WHERE id = ANY($1)", list(ids))
+    rows = await tx.fetch("SELECT * FROM profiles WHERE id = ANY($1)", list(ids))
     return [_person(row) for row in rows]
 
 
@@ -116,7 +110,7 @@ async def find_people(
 ) -> list[Person]:
     """Newest first."""
     rows = await tx.fetch(
-        f"SELECT {_PERSON} FROM people p WHERE ($1::text IS NULL OR roles @> ARRAY[$1])"
+        "SELECT * FROM profiles WHERE ($1::text IS NULL OR roles @> ARRAY[$1])"
         " AND ($2::text IS NULL OR name ILIKE $2 OR email_key ILIKE $2) AND ($3::uuid IS NULL OR id < $3)"
         " ORDER BY id DESC LIMIT $4",
         role,
@@ -133,14 +127,18 @@ async def contact(tx: Transaction, person_id: UUID) -> tuple[bytes | None, bytes
     return (None, None) if row is None else (row["phone"], row["birth_date"])
 
 
-# The columns a profile change may set; nothing else is ever named by a caller.
-_CHANGEABLE = ("name", "language", "time_zone", "phone", "birth_date")
-
-
 async def update_person(tx: Transaction, person_id: UUID, changes: dict[str, str | bytes | None]) -> None:
-    for column in _CHANGEABLE:
-        if column in changes:
-            await tx.execute(f"UPDATE people SET {column} = $2 WHERE id = $1", person_id, changes[column])
+    """Set the named ones of name, language, time_zone, phone and birth_date; the others stay."""
+    await tx.execute(
+        "UPDATE people SET name = CASE WHEN 'name' = ANY($2::text[]) THEN $3 ELSE name END,"
+        " language = CASE WHEN 'language' = ANY($2) THEN $4 ELSE language END,"
+        " time_zone = CASE WHEN 'time_zone' = ANY($2) THEN $5 ELSE time_zone END,"
+        " phone = CASE WHEN 'phone' = ANY($2) THEN $6 ELSE phone END,"
+        " birth_date = CASE WHEN 'birth_date' = ANY($2) THEN $7 ELSE birth_date END WHERE id = $1",
+        person_id,
+        list(changes),
+        *(changes.get(column) for column in ("name", "language", "time_zone", "phone", "birth_date")),
+    )
 
 
 async def set_password_hash(tx: Transaction, person_id: UUID, password_hash: str) -> None:
@@ -209,7 +207,7 @@ async def put_practitioner(tx: Transaction, person_id: UUID, profile: Practition
 
 async def practitioners(tx: Transaction, ids: Sequence[UUID]) -> list[Practitioner]:
     rows = await tx.fetch(
-        f"SELECT {_PRACTITIONER} FROM practitioners d JOIN people p ON p.id = d.person_id WHERE d.person_id = ANY($1)",
+        "SELECT * FROM practitioner_profiles WHERE id = ANY($1)",
         list(ids),
     )
     return [_practitioner(row) for row in rows]
@@ -226,10 +224,10 @@ async def search_practitioners(
 ) -> list[Practitioner]:
     """Published ones by name; ``after`` is the name and id of the last one seen."""
     rows = await tx.fetch(
-        f"SELECT {_PRACTITIONER} FROM practitioners d JOIN people p ON p.id = d.person_id WHERE d.published"
-        " AND ($1::text IS NULL OR d.specialties @> ARRAY[$1]) AND ($2::text IS NULL OR d.languages @> ARRAY[$2])"
-        " AND ($3::text IS NULL OR p.name ILIKE $3) AND ($4::text IS NULL OR (p.name, p.id) > ($4, $5::uuid))"
-        " ORDER BY p.name, p.id LIMIT $6",
+        "SELECT * FROM practitioner_profiles WHERE published"
+        " AND ($1::text IS NULL OR specialties @> ARRAY[$1]) AND ($2::text IS NULL OR languages @> ARRAY[$2])"
+        " AND ($3::text IS NULL OR name ILIKE $3) AND ($4::text IS NULL OR (name, id) > ($4, $5::uuid))"
+        " ORDER BY name, id LIMIT $6",
         specialty,
         language,
         None if name is None else _pattern(name),

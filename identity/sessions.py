@@ -12,6 +12,7 @@ import hashlib
 import hmac
 import json
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -57,7 +58,7 @@ class Sessions:
     """Every method raises Unavailable while Redis is away: nobody is let in unseen."""
 
     def __init__(self, redis: Redis, key: bytes, lifetime_s: int) -> None:
-        self._redis = redis
+        self._command: Callable[..., Awaitable[Any]] = redis.execute_command
         self._key = key
         self._lifetime_s = lifetime_s
 
@@ -137,7 +138,7 @@ class Sessions:
 
     async def _do(self, *command: Any) -> Any:
         try:
-            return await self._redis.execute_command(*command)
+            return await self._command(*command)
         except (RedisError, OSError):
             raise Unavailable() from None
 
@@ -146,17 +147,17 @@ class Attempts:
     """Counts guesses in fixed windows."""
 
     def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+        self._command: Callable[..., Awaitable[Any]] = redis.execute_command
 
     async def count(self, kind: str, who: str, window_s: int) -> tuple[int, int]:
         """Add one; the number in this window and the seconds until it ends."""
         key = self._name(kind, who)
         try:
-            await self._redis.execute_command("SET", key, 0, "EX", window_s, "NX")
-            number = await self._redis.execute_command("INCR", key)
-            left = await self._redis.execute_command("TTL", key)
+            await self._command("SET", key, 0, "EX", window_s, "NX")
+            number = await self._command("INCR", key)
+            left = await self._command("TTL", key)
             if left < 0:  # it ran out between the two: INCR has made it anew, without an end
-                await self._redis.execute_command("EXPIRE", key, window_s)
+                await self._command("EXPIRE", key, window_s)
                 left = window_s
         except (RedisError, OSError):
             raise Unavailable() from None
@@ -166,15 +167,15 @@ class Attempts:
         """The number in this window and the seconds until it ends, without adding."""
         key = self._name(kind, who)
         try:
-            number = await self._redis.execute_command("GET", key)
-            left = await self._redis.execute_command("TTL", key)
+            number = await self._command("GET", key)
+            left = await self._command("TTL", key)
         except (RedisError, OSError):
             raise Unavailable() from None
         return int(number or 0), max(int(left), 1)
 
     async def forget(self, kind: str, who: str) -> None:
         try:
-            await self._redis.execute_command("DEL", self._name(kind, who))
+            await self._command("DEL", self._name(kind, who))
         except (RedisError, OSError):
             raise Unavailable() from None
 

@@ -49,3 +49,12 @@ CREATE TABLE care_relations (
     since           timestamptz NOT NULL
 );
 CREATE INDEX care_relations_pair ON care_relations (practitioner_id, patient_id);
+
+-- What is read of people: without the password's hash and what is encrypted.
+CREATE VIEW profiles AS
+    SELECT id, email, email_key, name, roles, language, time_zone, verified_at, created_at FROM people;
+
+CREATE VIEW practitioner_profiles AS
+    SELECT p.*, d.title, d.specialties, d.languages, d.licence_number, d.licence_expires_on, d.licence_verified_at,
+           d.fee_minor, d.currency, d.location, d.about, d.published
+    FROM practitioners d JOIN profiles p ON p.id = d.person_id;
