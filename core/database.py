@@ -138,6 +138,20 @@ async def open_database(url: str, module: str, *, role_secret: str, pool_size: i
     return Database(pool, role_of(module))
 
 
+async def connect(url: str, module: str, *, role_secret: str) -> asyncpg.Connection[Row]:
+    """One connection outside the pool, for what lives as long as its session: LISTEN, advisory locks."""
+    connection = await asyncpg.connect(
+        url,
+        user=role_of(module),
+        password=role_password(role_secret, module),
+        timeout=10,
+        server_settings={"search_path": f"{module},core", "application_name": f"bedside {module} session"},
+        command_timeout=30,
+    )
+    await _set_codecs(connection)
+    return connection
+
+
 async def _set_codecs(connection: asyncpg.Connection[Row]) -> None:
     for kind in ("json", "jsonb"):
         await connection.set_type_codec(kind, schema="pg_catalog", encoder=json.dumps, decoder=json.loads)

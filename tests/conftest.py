@@ -16,15 +16,18 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from core.bus import RedisBus
 from core.clock import Clock, SystemClock
+from core.consumers import Consumers
 from core.context import Context
-from core.database import Database, open_database
+from core.database import Database, connect, open_database
 from core.events import Subscriptions
 from core.http.application import Edge, build_application
 from core.http.idempotency import Idempotency
 from core.http.ratelimit import RateLimiter
 from core.jobs import Jobs
 from core.migrations import ROOT, migrate
+from core.outbox import Relay
 from core.realtime import build_realtime, connect_redis
 from core.security.policy import Policy
 from core.security.principal import Principal, Role
@@ -38,6 +41,12 @@ MODULES = ("identity", "scheduling", "consultations", "signaling", "records", "b
 MODULES += ("compliance", "analytics")
 
 MakeContext = Callable[..., Awaitable[Context]]
+
+
+@pytest.fixture(scope="session")
+def role_secret() -> str:
+    """Roles belong to the whole server: every test that migrates a database of its own uses this secret."""
+    return ROLE_SECRET
 
 
 @pytest.fixture(scope="session")
@@ -176,3 +185,23 @@ async def make_client() -> AsyncIterator[MakeClient]:
             return await stack.enter_async_context(TestClient(TestServer(application)))
 
         yield make
+
+
+@pytest.fixture
+async def run_facts(postgres: str, valkey: str) -> AsyncIterator[Callable[[Context], None]]:
+    """``run_facts(context)`` starts relay and consumers for the context's subscriptions, until the test ends.
+
+    Facts of earlier tests may arrive too: handlers and asserts look at their own ids.
+    """
+    async with AsyncExitStack() as stack:
+
+        def run(context: Context) -> None:
+            bus = RedisBus(valkey, lease_s=1.0)
+            stack.push_async_callback(bus.close)
+            relay = Relay(lambda: connect(postgres, "core", role_secret=ROLE_SECRET), bus)
+            consumers = Consumers(bus, context.subscriptions, context.database)
+            for part in (relay, consumers):
+                part.start()
+                stack.push_async_callback(part.stop)
+
+        yield run

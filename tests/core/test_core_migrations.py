@@ -17,7 +17,8 @@ from core.ids import uuid7
 from core.migrations import ROOT, MigrationError, migrate, migrations_of, pending
 
 pytestmark = pytest.mark.integration
-SECRET = "migrations-test"
+# Roles belong to the whole server, so the secret is the one of tests/conftest.py.
+SECRET = "role-secret-of-the-tests"
 
 
 class Rang(Fact):
