@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast
 from uuid import UUID
@@ -22,14 +21,6 @@ PAGE = 50  # messages a history page holds
 Audience = Literal["all", "clinicians"]
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """``fresh`` is False when the same client_id had been sent before."""
-
-    message: ChatMessage
-    fresh: bool
-
-
 class Conversation:
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -46,7 +37,7 @@ class Conversation:
         text: str | None,
         file_id: UUID | None,
         audience: Audience,
-    ) -> Sent:
+    ) -> ChatMessage:
         """Store a message once per (visit, person, client_id); sent again, the first one is the answer."""
         now = self._context.clock.now()
         async with self._database.transaction() as tx:
@@ -54,7 +45,6 @@ class Conversation:
             if visit is None:
                 raise NotFound()
             row = await repository.by_client_id(tx, consultation_id, participant_id, client_id)
-            fresh = row is None
             if row is None:
                 if file_id is not None:
                     await self._require_own_file(await repository.file(tx, consultation_id, file_id), participant_id)
@@ -81,7 +71,7 @@ class Conversation:
                     details={"message_id": str(row.id), "audience": audience},
                 )
             files = await repository.files(tx, consultation_id, [row.file_id] if row.file_id else [])
-        return Sent(await self._message(visit.patient_id, row, files), fresh)
+        return await self._message(visit.patient_id, row, files)
 
     async def edit(
         self, consultation_id: UUID, participant_id: UUID, role: str, message_id: UUID, text: str
@@ -118,6 +108,14 @@ class Conversation:
             if row is None:
                 raise NotFound()
             await repository.set_read(tx, consultation_id, participant_id, row.seq, self._context.clock.now())
+
+    async def message(self, consultation_id: UUID, message_id: UUID) -> ChatMessage | None:
+        """One message, for somebody whose access the caller has checked."""
+        async with self._database.reading() as tx:
+            visit = await get_consultation(tx, consultation_id)
+            row = await repository.message(tx, consultation_id, message_id)
+            files = await repository.files(tx, consultation_id, [row.file_id] if row and row.file_id else [])
+        return None if visit is None or row is None else await self._message(visit.patient_id, row, files)
 
     async def history(
         self,

@@ -19,24 +19,27 @@ from consultations.repository import Consultation, NotesRow
 from consultations.schemas import (
     Attendance,
     ConsultationView,
+    IceServer,
     Notes,
     PracticeToken,
     ProbeToken,
     Stay,
     VideoToken,
 )
-from consultations.turn import ice_servers
 from core.clock import rfc3339
 from core.context import Context
 from core.database import Transaction
 from core.errors import Forbidden, NotFound
 from core.security.policy import Relation
 from core.security.principal import Principal
+from core.turn import ice_servers
 
 log = logging.getLogger(__name__)
 
 # Long enough to open a page and connect; the live session's resume token takes over from there.
 TOKEN_LIFETIME = timedelta(minutes=5)
+# A guest session outlives no day: no token of ours does.
+LONGEST_TOKEN = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +118,28 @@ class Consultations:
     def _video_token(self, participant_id: UUID, role: str, found: AppointmentInfo, now: datetime) -> VideoToken:
         lifetime = lifecycle.token_lifetime(now, found.closes_at, TOKEN_LIFETIME)
         token = self._context.tokens.issue("visit", participant_id, lifetime, appointment_id=str(found.id), role=role)
-        media = self._context.settings.media
         return VideoToken(
             token=token,
             expires_at=rfc3339(now + lifetime),
-            ice_servers=ice_servers(media.turn_urls, media.turn_secret.get_secret_value(), participant_id, now),
+            ice_servers=self._ice_servers(participant_id, now),
             participant_id=participant_id,
         )
+
+    def _ice_servers(self, person_id: UUID, now: datetime) -> list[IceServer]:
+        media = self._context.settings.media
+        offered = ice_servers(media.turn_urls, media.turn_secret.get_secret_value(), person_id, now)
+        return [IceServer(**each) for each in offered]
 
     async def probe_token(self, principal: Principal, appointment_id: UUID) -> ProbeToken:
         """For a network test before the visit; also outside its window."""
         found = await self._may(principal, "consultation.join", appointment_id)
         now = self._context.clock.now()
-        media = self._context.settings.media
         return ProbeToken(
             token=self._context.tokens.issue(
                 "probe", principal.id, TOKEN_LIFETIME, appointment_id=str(found.id), role=principal.role
             ),
             expires_at=rfc3339(now + TOKEN_LIFETIME),
-            ice_servers=ice_servers(media.turn_urls, media.turn_secret.get_secret_value(), principal.id, now),
+            ice_servers=self._ice_servers(principal.id, now),
         )
 
     async def practice_token(self, principal: Principal) -> PracticeToken:
@@ -377,14 +383,15 @@ class Consultations:
                 patient_id=row.patient_id,
             )
         name = await self.invitations.name_of(invitation, row.patient_id)
+        lifetime = min(invitation.expires_at - now, LONGEST_TOKEN)
         token = self._context.tokens.issue(
             "guest",
             invitation.id,
-            invitation.expires_at - now,
+            lifetime,
             appointment_id=str(invitation.consultation_id),
             role=invitation.role,
         )
-        return invitation, token, rfc3339(invitation.expires_at), name
+        return invitation, token, rfc3339(now + lifetime), name
 
     async def cancelled(self, tx: Transaction, appointment_id: UUID) -> None:
         """The appointment was cancelled; in the transaction of its fact."""

@@ -6,16 +6,17 @@ import base64
 import hashlib
 import hmac
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
-
-from consultations.schemas import IceServer
 
 # Longer than the longest visit: a relay allocation is refreshed with the same credential.
 LIFETIME = timedelta(hours=6)
 
 
-def ice_servers(urls: list[str], secret: str, person_id: UUID, now: datetime) -> list[IceServer]:
-    """One entry for all ``urls``, or none. Username is ``<expiry, Unix seconds>:<person>``, credential its HMAC-SHA-1.
+def ice_servers(urls: list[str], secret: str, person_id: UUID, now: datetime) -> list[dict[str, Any]]:
+    """One entry for all ``urls``, or none, in the shape of RTCIceServer.
+
+    Username is ``<expiry, Unix seconds>:<person>``, credential its HMAC-SHA-1.
 
     SHA-1 is what the TURN server computes; as a keyed MAC it is sound.
     """
@@ -23,4 +24,4 @@ def ice_servers(urls: list[str], secret: str, person_id: UUID, now: datetime) ->
         return []
     username = f"{int((now + LIFETIME).timestamp())}:{person_id.hex}"
     mac = hmac.new(secret.encode(), username.encode(), hashlib.sha1).digest()
-    return [IceServer(urls=list(urls), username=username, credential=base64.b64encode(mac).decode())]
+    return [{"urls": list(urls), "username": username, "credential": base64.b64encode(mac).decode()}]

@@ -1,0 +1,126 @@
+"""Between the durable and the live visit: each is the other's neighbour, so one of the two is bound late."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from consultations.service import Consultations
+from signaling.live import Live
+from signaling.ports import Message, SeatInfo
+
+
+class LateLiveVisits:
+    """Port ``consultations.ports.Visits``. Before ``bind``, and in a process without signaling, it tells nobody."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+
+    def bind(self, live: Live) -> None:
+        self._live = live
+
+    async def completed(self, appointment_id: UUID) -> None:
+        if self._live is not None:
+            await self._live.completed(appointment_id)
+
+    async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None:
+        if self._live is not None:
+            await self._live.invitation_revoked(appointment_id, participant_id)
+
+
+class DurableVisits:
+    """Port ``signaling.ports.Visits``."""
+
+    def __init__(self, consultations: Consultations) -> None:
+        self._consultations = consultations
+
+    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> SeatInfo:
+        found = await self._consultations.seat(appointment_id, participant_id, role)
+        return SeatInfo(
+            appointment_id=found.appointment_id,
+            participant_id=found.participant_id,
+            role=found.role,
+            name=found.name,
+            patient_id=found.patient_id,
+            practitioner_id=found.practitioner_id,
+            practitioner_name=found.practitioner_name,
+            practitioner_title=found.practitioner_title,
+            start=found.start,
+            closes_at=found.closes_at,
+            over=found.over,
+        )
+
+    async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
+        await self._consultations.waiting_entered(appointment_id, participant_id, at)
+
+    async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
+        await self._consultations.joined(appointment_id, participant_id, role, at)
+
+    async def left(self, appointment_id: UUID, participant_id: UUID, at: datetime, evidence: dict[str, Any]) -> None:
+        await self._consultations.left(appointment_id, participant_id, at, evidence)
+
+    async def started(self, appointment_id: UUID, at: datetime) -> None:
+        await self._consultations.started(appointment_id, at)
+
+    async def ended(self, appointment_id: UUID, at: datetime) -> None:
+        await self._consultations.ended(appointment_id, at)
+
+    async def probed(self, appointment_id: UUID, person_id: UUID, verdict: dict[str, Any]) -> None:
+        await self._consultations.probed(appointment_id, person_id, verdict)
+
+    async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None:
+        await self._consultations.removed(appointment_id, participant_id, by, by_role)
+
+
+class DurableChat:
+    """Port ``signaling.ports.Chat``."""
+
+    def __init__(self, consultations: Consultations) -> None:
+        self._conversation = consultations.conversation
+
+    async def send(
+        self,
+        appointment_id: UUID,
+        participant_id: UUID,
+        *,
+        role: str,
+        name: str,
+        client_id: str,
+        text: str | None,
+        file_id: UUID | None,
+        audience: Literal["all", "clinicians"],
+    ) -> Message:
+        message = await self._conversation.send(
+            appointment_id,
+            participant_id,
+            role=role,
+            name=name,
+            client_id=client_id,
+            text=text,
+            file_id=file_id,
+            audience=audience,
+        )
+        return message.model_dump(mode="json")
+
+    async def edit(self, appointment_id: UUID, participant_id: UUID, role: str, message_id: UUID, text: str) -> Message:
+        message = await self._conversation.edit(appointment_id, participant_id, role, message_id, text)
+        return message.model_dump(mode="json")
+
+    async def read(self, appointment_id: UUID, participant_id: UUID, message_id: UUID) -> None:
+        await self._conversation.read(appointment_id, participant_id, message_id)
+
+    async def message(self, appointment_id: UUID, message_id: UUID) -> Message | None:
+        found = await self._conversation.message(appointment_id, message_id)
+        return None if found is None else found.model_dump(mode="json")
+
+    async def history(
+        self, appointment_id: UUID, *, clinician: bool, before: UUID | None, since: datetime | None
+    ) -> tuple[list[Message], bool]:
+        messages, more = await self._conversation.history(
+            appointment_id, clinician=clinician, before=before, since=since
+        )
+        return [message.model_dump(mode="json") for message in messages], more
+
+    async def unread(self, appointment_id: UUID, participant_id: UUID, *, clinician: bool) -> int:
+        return await self._conversation.unread(appointment_id, participant_id, clinician=clinician)

@@ -1,0 +1,20 @@
+"""The live visit's Socket.IO edge. It keeps nothing durable: its state is in Redis, so that any process can go on."""
+
+from __future__ import annotations
+
+from core.context import Context
+from signaling.live import Live
+from signaling.ports import Chat, Visits
+
+
+def setup(context: Context, *, visits: Visits, chat: Chat) -> Live:
+    """Registers ``/consultation``, ``/practice`` and ``/probe`` and starts with the context."""
+    policy = context.policy
+    policy.allow("waiting.admit", "practitioner", relation="own")
+    for action in ("waiting.hold", "waiting.remove", "waiting.transfer", "practice.chat"):
+        policy.allow(action, "practitioner", relation="own")
+        policy.allow(action, "desk")
+    live = Live(context, visits=visits, chat=chat)
+    context.starting.append(live.start)
+    context.stopping.append(live.stop)
+    return live

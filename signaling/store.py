@@ -1,0 +1,460 @@
+"""What the live visit keeps in Redis: so that any process can go on where another was killed.
+
+Scripts where several keys must change together. Text here is ids, display names and states; chat is encrypted
+before it comes near.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+
+from signaling.presence import Person, State, Waiter
+
+NUDGES = "live:nudges"  # pub/sub: "something changed there"; the truth is in the keys
+BEATS = "live:beats"  # sorted set: "<visit>|<person>" → last heartbeat of the connection's process
+LOST = "live:lost"  # sorted set: "<visit>|<person>" → without a connection since
+PRACTITIONERS = "live:practitioners"  # those with somebody in their list
+KEEP_S = 26 * 3600  # a visit's keys outlive its window, then go by themselves
+LOG_LENGTH = 500  # events kept for a resume; more missed is answered with a snapshot
+LENGTHS_KEPT = 20  # recent visit lengths the wait estimate is learned from
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    appointment_id: str
+    patient_id: str
+    practitioner_id: str
+    practitioner_name: str
+    practitioner_title: str
+    start: float
+    closes_at: float
+    call: Literal["idle", "open", "ended"] = "idle"
+    started_at: float | None = None
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Answer to a claim on a seat. ``seq`` is the newest event's number; ``was_lost``: others had been told so."""
+
+    outcome: Literal["ok", "taken", "removed", "expired"]
+    seq: int = 0
+    was_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogEntry:
+    seq: int
+    event: str
+    payload: bytes
+    sealed: bool
+
+
+def member(appointment_id: str, participant_id: str) -> str:
+    return f"{appointment_id}|{participant_id}"
+
+
+def split(value: bytes | str) -> tuple[str, str]:
+    appointment_id, _, participant_id = (value.decode() if isinstance(value, bytes) else value).partition("|")
+    return appointment_id, participant_id
+
+
+# KEYS person, log, once. ARGV event, payload, sealed, once field, once value, log length, ttl, channel, nudge.
+_APPEND = """
+if ARGV[4] ~= '' then
+  if redis.call('HGET', KEYS[3], ARGV[4]) == ARGV[5] then return 0 end
+  redis.call('HSET', KEYS[3], ARGV[4], ARGV[5])
+  redis.call('EXPIRE', KEYS[3], ARGV[7])
+end
+local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
+redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[6], seq .. '-0', 'e', ARGV[1], 'p', ARGV[2], 'x', ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[7])
+redis.call('PUBLISH', ARGV[8], ARGV[9])
+return seq
+"""
+
+# KEYS person, beats, lost. ARGV how, seat, now, oldest living beat, new resume hash, presented hash, member, channel,
+# nudge.
+_CLAIM = """
+local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
+if redis.call('HGET', KEYS[1], 'state') == 'removed' then return {'removed', seq, 0} end
+local seat = redis.call('HGET', KEYS[1], 'seat') or ''
+local resume = redis.call('HGET', KEYS[1], 'resume') or ''
+local lost = redis.call('ZSCORE', KEYS[3], ARGV[7])
+local beat = redis.call('ZSCORE', KEYS[2], ARGV[7])
+local previous = ''
+if ARGV[1] == 'resume' then
+  local before = redis.call('HGET', KEYS[1], 'resume_previous') or ''
+  if ARGV[6] == '' or (ARGV[6] ~= resume and ARGV[6] ~= before) then return {'expired', seq, 0} end
+  previous = ARGV[6]
+elseif ARGV[1] == 'fresh' then
+  if seat ~= '' and not lost and beat and tonumber(beat) > tonumber(ARGV[4]) then return {'taken', seq, 0} end
+end
+local was_lost = redis.call('HGET', KEYS[1], 'lost_at') and 1 or 0
+redis.call('HSET', KEYS[1], 'seat', ARGV[2], 'seat_how', ARGV[1], 'resume', ARGV[5], 'resume_previous', previous)
+redis.call('HDEL', KEYS[1], 'lost_at')
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[7])
+redis.call('ZREM', KEYS[3], ARGV[7])
+redis.call('PUBLISH', ARGV[8], ARGV[9])
+return {'ok', seq, was_lost}
+"""
+
+# KEYS person, beats, lost. ARGV seat, now, member.
+_RELEASE = """
+if redis.call('HGET', KEYS[1], 'seat') ~= ARGV[1] then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[3])
+redis.call('ZADD', KEYS[3], 'NX', ARGV[2], ARGV[3])
+redis.call('HSETNX', KEYS[1], 'lost_at', ARGV[2])
+return 1
+"""
+
+# KEYS beats, lost. ARGV oldest living beat, now. Those whose process went silent are lost from now on.
+_SILENT = """
+local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 200)
+for _, member in ipairs(gone) do
+  redis.call('ZREM', KEYS[1], member)
+  redis.call('ZADD', KEYS[2], 'NX', ARGV[2], member)
+end
+return gone
+"""
+
+# KEYS lost. ARGV cutoff, lease until. Takes those whose grace is over; a taker that dies is followed by another.
+_OVERDUE = """
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 100)
+for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], 'XX', ARGV[2], member) end
+return due
+"""
+
+# KEYS person. ARGV allowed states (comma-separated, '*' for any), needs admission ('1' or ''), then fields and values.
+# An empty value deletes its field.
+_MOVE = """
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return {0, ''} end
+if ARGV[1] ~= '*' and not string.find(',' .. ARGV[1] .. ',', ',' .. state .. ',', 1, true) then return {0, state} end
+if ARGV[2] == '1' and redis.call('HGET', KEYS[1], 'admitted') ~= '1' then return {0, state} end
+for i = 3, #ARGV, 2 do
+  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
+  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
+end
+return {1, state}
+"""
+
+
+class Store:
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self._append = redis.register_script(_APPEND)
+        self._claim = redis.register_script(_CLAIM)
+        self._release = redis.register_script(_RELEASE)
+        self._silent = redis.register_script(_SILENT)
+        self._overdue = redis.register_script(_OVERDUE)
+        self._move = redis.register_script(_MOVE)
+
+    # Visits and people
+
+    async def enter(self, visit: Visit, person: Person) -> None:
+        """Know this visit and person; what is known already of their course stays."""
+        key, person_key = _visit(visit.appointment_id), _person(visit.appointment_id, person.participant_id)
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(
+                key,
+                mapping={
+                    "patient_id": visit.patient_id,
+                    "practitioner_id": visit.practitioner_id,
+                    "practitioner_name": visit.practitioner_name,
+                    "practitioner_title": visit.practitioner_title,
+                    "start": visit.start,
+                    "closes_at": visit.closes_at,
+                },
+            )
+            if visit.over:
+                pipe.hset(key, "over", "1")
+            pipe.hsetnx(person_key, "state", person.state)
+            pipe.hset(person_key, mapping={"role": person.role, "name": person.name})
+            pipe.sadd(_people(visit.appointment_id), person.participant_id)
+            for each in (key, person_key, _people(visit.appointment_id)):
+                pipe.expire(each, KEEP_S)
+            await pipe.execute()
+
+    async def visit(self, appointment_id: str) -> Visit | None:
+        raw = _text(await _wait(self.redis.hgetall(_visit(appointment_id))))
+        if "patient_id" not in raw:
+            return None
+        return Visit(
+            appointment_id,
+            raw["patient_id"],
+            raw["practitioner_id"],
+            raw["practitioner_name"],
+            raw["practitioner_title"],
+            float(raw["start"]),
+            float(raw["closes_at"]),
+            cast(Any, raw.get("call", "idle")),
+            _float(raw.get("started_at")),
+            raw.get("over") == "1",
+        )
+
+    async def set_visit(self, appointment_id: str, **fields: str | float) -> None:
+        await _wait(self.redis.hset(_visit(appointment_id), mapping=cast(Any, fields)))
+
+    async def person(self, appointment_id: str, participant_id: str) -> Person | None:
+        raw = await _wait(self.redis.hgetall(_person(appointment_id, participant_id)))
+        return _to_person(appointment_id, participant_id, _text(raw))
+
+    async def people(self, appointment_id: str) -> list[Person]:
+        ids = [raw.decode() for raw in await _wait(self.redis.smembers(_people(appointment_id)))]
+        return await self._persons([(appointment_id, each) for each in sorted(ids)])
+
+    async def set_person(self, appointment_id: str, participant_id: str, **fields: str | float) -> None:
+        key = _person(appointment_id, participant_id)
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, mapping=cast(Any, fields))
+            pipe.expire(key, KEEP_S)
+            await pipe.execute()
+
+    async def move(
+        self,
+        appointment_id: str,
+        participant_id: str,
+        allowed: Iterable[State] | None,
+        fields: Mapping[str, str | float | None],
+        *,
+        needs_admission: bool = False,
+    ) -> tuple[bool, str]:
+        """Set ``fields`` (None deletes) if the state is one of ``allowed`` (None: any). Returns done, state before."""
+        flat: list[str | float] = []
+        for name, value in fields.items():
+            flat += [name, "" if value is None else value]
+        states = "*" if allowed is None else ",".join(allowed)
+        done, before = await self._move(
+            keys=[_person(appointment_id, participant_id)], args=[states, "1" if needs_admission else "", *flat]
+        )
+        return bool(done), before.decode()
+
+    # Seats
+
+    async def claim(
+        self,
+        appointment_id: str,
+        participant_id: str,
+        how: Literal["fresh", "resume", "take_over"],
+        *,
+        seat: str,
+        now: float,
+        oldest_beat: float,
+        resume_hash: str,
+        presented_hash: str = "",
+    ) -> Claim:
+        """Take the seat, if it is free, resumable by this token, or taken over. The holder before is nudged.
+
+        A resume token stays good until its successor has been used: the answer that carried it may have been lost.
+        """
+        who = member(appointment_id, participant_id)
+        outcome, seq, was_lost = await self._claim(
+            keys=[_person(appointment_id, participant_id), BEATS, LOST],
+            args=[how, seat, now, oldest_beat, resume_hash, presented_hash, who, NUDGES, f"s|{who}"],
+        )
+        return Claim(outcome.decode(), int(seq), bool(was_lost))
+
+    async def release(self, appointment_id: str, participant_id: str, seat: str, now: float) -> bool:
+        """The connection is gone. False if another one has the seat by now."""
+        keys = [_person(appointment_id, participant_id), BEATS, LOST]
+        return bool(await self._release(keys=keys, args=[seat, now, member(appointment_id, participant_id)]))
+
+    async def forget_resume(self, appointment_id: str, participant_id: str) -> None:
+        await _wait(self.redis.hdel(_person(appointment_id, participant_id), "resume", "resume_previous"))
+
+    async def beat(self, members: Iterable[str], now: float) -> None:
+        scores = dict.fromkeys(members, now)
+        if scores:
+            await self.redis.zadd(BEATS, cast(Any, scores))
+
+    async def silent(self, oldest_beat: float, now: float) -> list[tuple[str, str]]:
+        """Those whose process stopped beating, marked as lost; each is returned to one caller."""
+        gone = [split(raw) for raw in await self._silent(keys=[BEATS, LOST], args=[oldest_beat, now])]
+        for appointment_id, participant_id in gone:
+            await _wait(self.redis.hsetnx(_person(appointment_id, participant_id), "lost_at", str(now)))
+        return gone
+
+    async def overdue(self, cutoff: float, lease_until: float) -> list[tuple[str, str]]:
+        return [split(raw) for raw in await self._overdue(keys=[LOST], args=[cutoff, lease_until])]
+
+    async def forget_lost(self, appointment_id: str, participant_id: str) -> None:
+        await self.redis.zrem(LOST, member(appointment_id, participant_id))
+
+    # Event log
+
+    async def append(
+        self,
+        appointment_id: str,
+        participant_id: str,
+        event: str,
+        payload: bytes,
+        *,
+        sealed: bool = False,
+        once: tuple[str, str] | None = None,
+    ) -> int:
+        """Number the event and nudge the seat's holder; returns its number.
+
+        With ``once`` (field, value): nothing happens, and 0 is returned, if the field has this value already.
+        """
+        field, value = once or ("", "")
+        keys = [
+            _person(appointment_id, participant_id),
+            _log(appointment_id, participant_id),
+            _once(appointment_id, participant_id),
+        ]
+        nudge = f"s|{member(appointment_id, participant_id)}"
+        args: list[Any] = [event, payload, "1" if sealed else "", field, value, LOG_LENGTH, KEEP_S, NUDGES, nudge]
+        return int(await self._append(keys=keys, args=args))
+
+    async def mark(self, appointment_id: str, participant_id: str, field: str, value: str) -> None:
+        """As if the ``once`` event had been sent: the person knows already."""
+        await _wait(self.redis.hset(_once(appointment_id, participant_id), field, value))
+
+    async def log(
+        self, appointment_id: str, participant_id: str, after: int, count: int = 100
+    ) -> tuple[str, str, list[LogEntry]]:
+        """The seat's present holder, how they got it, and the events after a number, oldest first."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(_person(appointment_id, participant_id), "seat", "seat_how")
+            pipe.xrange(_log(appointment_id, participant_id), min=f"{after + 1}-0", count=count)
+            holder, rows = await pipe.execute()
+        entries = [
+            LogEntry(int(row_id.split(b"-")[0]), row[b"e"].decode(), row[b"p"], row[b"x"] == b"1")
+            for row_id, row in rows
+        ]
+        return (holder[0] or b"").decode(), (holder[1] or b"").decode(), entries
+
+    # A practitioner's list
+
+    async def line_up(self, practitioner_id: str, appointment_id: str, participant_id: str, since: float) -> None:
+        await self.redis.zadd(_queue(practitioner_id), {member(appointment_id, participant_id): since})
+        await _wait(self.redis.sadd(PRACTITIONERS, practitioner_id))
+        await self.nudge(f"q|{practitioner_id}")
+
+    async def step_out(self, practitioner_id: str, appointment_id: str, participant_id: str) -> None:
+        await self.redis.zrem(_queue(practitioner_id), member(appointment_id, participant_id))
+        await self.nudge(f"q|{practitioner_id}")
+
+    async def waiters(self, practitioner_id: str) -> list[Waiter]:
+        members = [split(raw) for raw in await _wait(self.redis.zrange(_queue(practitioner_id), 0, -1))]
+        people = await self._persons(members)
+        starts: dict[str, float] = {}
+        for appointment_id in {person.appointment_id for person in people}:
+            raw = await _wait(self.redis.hget(_visit(appointment_id), "start"))
+            starts[appointment_id] = float(raw) if raw else 0.0
+        return [Waiter(person, starts[person.appointment_id]) for person in people]
+
+    async def practitioners(self) -> list[str]:
+        return sorted(raw.decode() for raw in await _wait(self.redis.smembers(PRACTITIONERS)))
+
+    async def lengths(self, practitioner_id: str) -> list[float]:
+        return [float(raw) for raw in await _wait(self.redis.lrange(_lengths(practitioner_id), 0, -1))]
+
+    async def add_length(self, practitioner_id: str, seconds: float) -> None:
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.lpush(_lengths(practitioner_id), str(seconds))
+            pipe.ltrim(_lengths(practitioner_id), 0, LENGTHS_KEPT - 1)
+            await pipe.execute()
+
+    async def late(self, practitioner_id: str) -> int:
+        return int(await self.redis.get(f"live:late:{practitioner_id}") or 0)
+
+    async def set_late(self, practitioner_id: str, seconds: int) -> None:
+        await self.redis.set(f"live:late:{practitioner_id}", seconds, ex=12 * 3600)
+        await self.nudge(f"q|{practitioner_id}")
+
+    # Nudges
+
+    async def nudge(self, text: str) -> None:
+        await self.redis.publish(NUDGES, text)
+
+    async def nudges(self) -> AsyncIterator[str]:
+        """Every nudge; first an empty one, once they are heard. Ends with redis' error when Redis goes away."""
+        pubsub: PubSub = self.redis.pubsub(ignore_subscribe_messages=True)
+        try:
+            await pubsub.subscribe(NUDGES)
+            yield ""
+            async for message in pubsub.listen():
+                yield message["data"].decode()
+        finally:
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
+
+    async def _persons(self, keys: Iterable[tuple[str, str]]) -> list[Person]:
+        wanted = list(keys)
+        if not wanted:
+            return []
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for appointment_id, participant_id in wanted:
+                pipe.hgetall(_person(appointment_id, participant_id))
+            rows = await pipe.execute()
+        found = [_to_person(a, p, _text(raw)) for (a, p), raw in zip(wanted, rows, strict=True)]
+        return [person for person in found if person is not None]
+
+
+async def _wait(answer: Any) -> Any:
+    """redis-py types hash, set and list commands as "awaitable or not"; on this client they are awaitable."""
+    return await answer
+
+
+def _visit(appointment_id: str) -> str:
+    return f"visit:{appointment_id}"
+
+
+def _people(appointment_id: str) -> str:
+    return f"visit:{appointment_id}:people"
+
+
+def _person(appointment_id: str, participant_id: str) -> str:
+    return f"visit:{appointment_id}:person:{participant_id}"
+
+
+def _log(appointment_id: str, participant_id: str) -> str:
+    return f"visit:{appointment_id}:log:{participant_id}"
+
+
+def _once(appointment_id: str, participant_id: str) -> str:
+    return f"visit:{appointment_id}:once:{participant_id}"
+
+
+def _queue(practitioner_id: str) -> str:
+    return f"live:queue:{practitioner_id}"
+
+
+def _lengths(practitioner_id: str) -> str:
+    return f"live:lengths:{practitioner_id}"
+
+
+def _text(raw: Mapping[bytes, bytes]) -> dict[str, str]:
+    return {name.decode(): value.decode() for name, value in raw.items()}
+
+
+def _float(value: str | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _to_person(appointment_id: str, participant_id: str, raw: dict[str, str]) -> Person | None:
+    if "role" not in raw:
+        return None
+    return Person(
+        appointment_id=appointment_id,
+        participant_id=participant_id,
+        role=raw["role"],
+        name=raw.get("name", ""),
+        state=cast(State, raw.get("state", "outside")),
+        admitted=raw.get("admitted") == "1",
+        admitted_at=_float(raw.get("admitted_at")),
+        since=_float(raw.get("since")),
+        joined_at=_float(raw.get("joined_at")),
+        lost_at=_float(raw.get("lost_at")),
+        hand=raw.get("hand") == "1",
+        tracks=json.loads(raw.get("tracks", "[]")),
+        readiness=raw.get("readiness"),
+        seat=raw.get("seat", ""),
+    )

@@ -1,0 +1,262 @@
+"""A live visit over real servers: aiohttp, Socket.IO, PostgreSQL, Valkey. Only people and appointments are given."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import socketio
+from aiohttp import web
+
+import consultations
+import signaling
+from consultations.ports import AppointmentInfo, PersonInfo
+from consultations.service import Consultations
+from core.context import Context
+from core.ids import uuid7
+from core.security.principal import Principal
+from core.settings import Limits, Visit
+from server.adapters.live_visit import DurableChat, DurableVisits, LateLiveVisits
+from signaling.live import Live
+
+TIMEOUT_S = 8.0
+
+
+@dataclass
+class Clinic:
+    """Appointments and people by id; the ports of other modules, answered from memory."""
+
+    appointments: dict[UUID, AppointmentInfo] = field(default_factory=dict)
+    people: dict[UUID, PersonInfo] = field(default_factory=dict)
+
+    def person(self, name: str, title: str = "", *, verified: bool = True) -> UUID:
+        person = PersonInfo(uuid7(), name, title, verified)
+        self.people[person.id] = person
+        return person.id
+
+    def appointment(
+        self, patient: UUID, practitioner: UUID, *, starts_in: timedelta = timedelta(minutes=5), status: str = "booked"
+    ) -> UUID:
+        start = datetime.now(UTC) + starts_in
+        end = start + timedelta(minutes=15)
+        window = (start - timedelta(minutes=30), end + timedelta(hours=1))
+        made = AppointmentInfo(uuid7(), patient, practitioner, start, end, status, *window)
+        self.appointments[made.id] = made
+        return made.id
+
+
+class _Appointments:
+    def __init__(self, clinic: Clinic) -> None:
+        self._clinic = clinic
+
+    async def get(self, appointment_id: UUID) -> AppointmentInfo | None:
+        return self._clinic.appointments.get(appointment_id)
+
+
+class _People:
+    def __init__(self, clinic: Clinic) -> None:
+        self._clinic = clinic
+
+    async def get(self, person_id: UUID) -> PersonInfo | None:
+        return self._clinic.people.get(person_id)
+
+
+class _Nothing:
+    async def for_appointment(self, appointment_id: UUID) -> Any:
+        return []
+
+
+class _NoInvoice:
+    async def for_appointment(self, appointment_id: UUID) -> None:
+        return None
+
+
+class Device:
+    """One connection, as a browser would have it."""
+
+    def __init__(self, url: str, namespace: str) -> None:
+        self.url = url
+        self.namespace = namespace
+        self.client = socketio.AsyncClient(reconnection=False)
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.refused: Any = None
+        self.closed = asyncio.Event()
+        self._news = asyncio.Event()
+        self.client.on("*", self._on, namespace=namespace)
+        self.client.on("connect_error", self._on_refused, namespace=namespace)
+        self.client.on("disconnect", self._on_closed, namespace=namespace)
+
+    async def _on(self, event: str, data: dict[str, Any]) -> None:
+        self.events.append((event, data))
+        self._news.set()
+
+    async def _on_refused(self, data: Any) -> None:
+        self.refused = data
+
+    async def _on_closed(self, *reason: Any) -> None:
+        self.closed.set()
+
+    async def connect(self, auth: Any) -> Device:
+        await self.client.connect(
+            self.url, namespaces=[self.namespace], auth=auth, transports=["websocket"], wait_timeout=5
+        )
+        return self
+
+    async def wait(self, event: str, where: Callable[[dict[str, Any]], bool] = lambda data: True) -> dict[str, Any]:
+        """The first such event, past or to come."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                self._news.clear()
+                for name, data in self.events:
+                    if name == event and where(data):
+                        return data
+                await self._news.wait()
+
+    async def call(self, event: str, data: Any = None) -> dict[str, Any]:
+        answer = await self.client.call(event, {} if data is None else data, namespace=self.namespace, timeout=8)
+        assert isinstance(answer, dict)
+        return answer
+
+    async def ok(self, event: str, data: Any = None) -> dict[str, Any]:
+        answer = await self.call(event, data)
+        assert answer["ok"], answer
+        return answer
+
+    async def error(self, event: str, data: Any = None) -> str:
+        answer = await self.call(event, data)
+        assert not answer["ok"], answer
+        return str(answer["error"]["code"])
+
+    def named(self, event: str) -> list[dict[str, Any]]:
+        return [data for name, data in self.events if name == event]
+
+    def numbers(self) -> list[int]:
+        """Numbers of the events since session.ready, in the order of their coming."""
+        return [data["seq"] for name, data in self.events if not name.startswith("session.")]
+
+    @property
+    def ready(self) -> dict[str, Any]:
+        return self.named("session.ready")[-1]
+
+    async def close(self) -> None:
+        await self.client.disconnect()
+
+
+class Stage:
+    """One signaling process' worth: server, context, live visit."""
+
+    def __init__(self, clinic: Clinic, context: Context, service: Consultations, live: Live, url: str) -> None:
+        self.clinic = clinic
+        self.context = context
+        self.service = service
+        self.live = live
+        self.url = url
+        self.devices: list[Device] = []
+
+    async def token(self, appointment: UUID, person: UUID, role: Any) -> str:
+        principal = Principal(person, role, frozenset({role}))
+        return (await self.service.video_token(principal, appointment)).token
+
+    async def join_visit(self, appointment: UUID, person: UUID, role: str) -> Device:
+        device = self.device("/consultation")
+        await device.connect({"token": await self.token(appointment, person, role)})
+        await device.wait("session.ready")
+        return device
+
+    async def resume(self, token: str, last_seq: int) -> Device:
+        device = self.device("/consultation")
+        await device.connect({"resume_token": token, "last_seq": last_seq})
+        await device.wait("session.ready")
+        return device
+
+    async def practice(self, person: UUID, role: Any = "practitioner") -> Device:
+        principal = Principal(person, role, frozenset({role}))
+        device = self.device("/practice")
+        await device.connect({"token": (await self.service.practice_token(principal)).token})
+        await device.wait("waiting.list")
+        return device
+
+    def device(self, namespace: str) -> Device:
+        made = Device(self.url, namespace)
+        self.devices.append(made)
+        return made
+
+
+@dataclass
+class Visitors:
+    appointment: UUID
+    patient: UUID
+    practitioner: UUID
+
+
+def visitors(clinic: Clinic) -> Visitors:
+    patient, practitioner = clinic.person("Moussa Traoré"), clinic.person("Awa Diop", "Dr")
+    return Visitors(clinic.appointment(patient, practitioner), patient, practitioner)
+
+
+MakeStage = Callable[[], Awaitable[Stage]]
+
+
+@pytest.fixture
+def clinic() -> Clinic:
+    return Clinic()
+
+
+@pytest.fixture
+def visit(clinic: Clinic) -> Visitors:
+    return visitors(clinic)
+
+
+@pytest.fixture
+async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeStage]:
+    """Each call starts another process' worth over the same servers."""
+    runners: list[tuple[web.AppRunner, Stage]] = []
+
+    async def make() -> Stage:
+        base = await make_context()
+        settings = base.settings.model_copy(
+            update={"visit": Visit(seat_grace_s=3), "limits": Limits(socket_events_per_second=60)}
+        )
+        context = await make_context(settings=settings)
+        late = LateLiveVisits()
+        service = consultations.setup(
+            context,
+            appointments=_Appointments(clinic),
+            people=_People(clinic),
+            prescriptions=_Nothing(),
+            invoices=_NoInvoice(),
+            visits=late,
+        )
+        live = signaling.setup(context, visits=DurableVisits(service), chat=DurableChat(service))
+        late.bind(live)
+        app = web.Application()
+        context.realtime.attach(app)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        for start in context.starting:
+            await start()
+        port = runner.addresses[0][1]
+        stage = Stage(clinic, context, service, live, f"http://127.0.0.1:{port}")
+        runners.append((runner, stage))
+        return stage
+
+    yield make
+    for runner, stage in reversed(runners):
+        for device in stage.devices:
+            await device.close()
+        for stop in reversed(stage.context.stopping):
+            await stop()
+        await stage.context.realtime.shutdown()
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def stage(make_stage: MakeStage) -> Stage:
+    return await make_stage()
