@@ -20,7 +20,6 @@ from uuid import UUID
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict
 
-from core.clock import rfc3339
 from core.errors import BedsideError, NotFound
 from core.security.principal import Principal
 
@@ -35,7 +34,7 @@ Auth = Literal["none", "access", "guest"]
 class Wire(BaseModel):
     """Base of every shape that crosses the HTTP edge: snake_case, unknown fields refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, json_encoders={datetime: rfc3339})
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Page(Wire):
