@@ -1,0 +1,246 @@
+"""The receiving half of a connection: SDP answers, packets to producers, reports and feedback back."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+
+from media import sdp
+from media.errors import InvalidSdp
+from media.producer import Producer
+from media.rtp import rtcp, rtx
+from media.rtp.packet import HEADER, PADDING_BIT, Malformed, payload_end, payload_start
+from media.rtp.twcc import TwccReceiver
+from media.transport import Connection
+
+MAX_TRACKS = 8  # of one participant: camera, microphone, screen with sound, and room to spare
+MAX_ROUTES = 64  # SSRCs of one connection
+DEFAULT_ROUND_TRIP_S = 0.1
+SOURCES = frozenset({"camera", "microphone", "screen"})
+REMB_AUDIO = 64_000  # bit/s, on top of the pictures' limit
+
+
+class Incoming:
+    """Owns a connection's incoming tracks; is the ``Feedback`` of its producers."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.producers: dict[str, Producer] = {}  # by mid
+        self.malformed = 0
+        self.unrouted = 0
+        self._routes: dict[int, tuple[Producer, bool]] = {}  # SSRC -> (producer, is RTX)
+        self._mid_id = self._level_id = self._twcc_id = -1
+        self._twcc = TwccReceiver()
+        self._session = secrets.randbits(62)
+        self._version = 0
+        self._order: list[str] = []  # mids by media section: the order never changes (RFC 8829, 5.2.2)
+
+    # Negotiation
+
+    def negotiate(
+        self,
+        offer: sdp.Description,
+        sources: Mapping[str, str],
+        candidates: list[str],
+        new_track: Callable[[str], str],
+        *,
+        echo: Mapping[str, tuple[int, int]] | None = None,
+    ) -> tuple[str, list[Producer], list[Producer]]:
+        """Answer an offer: (answer, producers added, producers that ended).
+
+        ``sources`` says by mid what each wanted track is. With ``echo``, (ssrc, rtx ssrc) by mid are
+        offered back on the same section. Raises InvalidSdp.
+        """
+        if len(sources) > MAX_TRACKS:
+            raise InvalidSdp("too many tracks")
+        known = {media.mid for media in offer.media}
+        if not all(mid in known and source in SOURCES for mid, source in sources.items()):
+            raise InvalidSdp("a track names no media section, or an unknown source")
+        sections: list[sdp.Section] = []
+        added: list[Producer] = []
+        alive: set[str] = set()
+        extensions: dict[str, int] = {}
+        for media in offer.media:
+            chosen = sdp.choose(media)
+            sending = media.direction in ("sendonly", "sendrecv") and media.mid in sources
+            section = sdp.Section(
+                media.kind, media.protocol, media.mid, "inactive", chosen, media.formats, start_bitrate=True
+            )
+            sections.append(section)
+            if chosen is None:
+                continue
+            extensions.update(chosen.extensions)
+            if not sending:
+                continue
+            section.direction = "recvonly"
+            if echo is not None and media.direction == "sendrecv" and media.mid in echo:
+                section.direction = "sendrecv"
+                section.ssrc, section.rtx_ssrc = echo[media.mid]
+                section.rtx_ssrc = section.rtx_ssrc if chosen.rtx is not None else 0
+                section.stream, section.track = "echo", f"echo-{media.mid}"
+            alive.add(media.mid)
+            present = self.producers.get(media.mid)
+            source = sources[media.mid]
+            if present is None or present.source != source or present.chosen.codec.name != chosen.codec.name:
+                producer = Producer(new_track(source), media.mid, source, media.kind, chosen, self)
+                added.append(producer)
+            else:
+                producer = present
+                producer.chosen = chosen
+            self._describe(producer, media)
+        replaced = {producer.mid for producer in added}
+        ended = [p for mid, p in self.producers.items() if mid not in alive or mid in replaced]
+        for producer in ended:
+            self._drop(producer)
+        for producer in added:
+            self.producers[producer.mid] = producer
+        self._learn_described(offer)
+        self._mid_id = extensions.get(sdp.MID, -1)
+        self._level_id = extensions.get(sdp.AUDIO_LEVEL, -1)
+        self._twcc_id = extensions.get(sdp.TRANSPORT_CC, -1)
+        self._version += 1
+        credentials = self.connection.credentials
+        local = sdp.Local(
+            self._session,
+            self._version,
+            credentials.ufrag,
+            credentials.password,
+            self.connection.fingerprint,
+            candidates,
+        )
+        return sdp.write(local, "passive", sections), added, ended
+
+    def _describe(self, producer: Producer, media: sdp.Media) -> None:
+        producer.described = [ssrc for ssrc in media.ssrcs if ssrc not in media.retransmission][:1]
+        producer.described_rtx = [rtx for rtx, ssrc in media.retransmission.items() if ssrc in producer.described][:1]
+
+    def _learn_described(self, offer: sdp.Description) -> None:
+        for producer in self.producers.values():
+            for ssrc in producer.described:
+                self._route(ssrc, producer, False)
+            for ssrc in producer.described_rtx:
+                self._route(ssrc, producer, True)
+
+    def _route(self, ssrc: int, producer: Producer, retransmission: bool) -> tuple[Producer, bool] | None:
+        present = self._routes.get(ssrc)
+        if present is not None and present[0] is producer:
+            return present
+        if len(self._routes) >= MAX_ROUTES:
+            return None
+        if not retransmission:
+            for other, route in list(self._routes.items()):
+                if route == (producer, False) and other != ssrc:
+                    del self._routes[other]
+            producer.set_ssrc(ssrc)
+        self._routes[ssrc] = (producer, retransmission)
+        return self._routes[ssrc]
+
+    def _drop(self, producer: Producer) -> None:
+        self.producers.pop(producer.mid, None)
+        self._routes = {ssrc: route for ssrc, route in self._routes.items() if route[0] is not producer}
+        producer.close()
+
+    # The path of a packet
+
+    def rtp(self, data: bytes, now: float) -> None:
+        """A decrypted RTP packet."""
+        try:
+            start, extensions = payload_start(data)
+        except Malformed:
+            self.malformed += 1
+            return
+        first, second, number, timestamp, ssrc = HEADER.unpack_from(data)
+        route = self._routes.get(ssrc)
+        level, mid = -1, b""
+        for identifier, begin, end in extensions:
+            if identifier == self._twcc_id:
+                if end - begin == 2:  # counted before the SSRC is looked up: probes count too
+                    self._twcc.arrived(data[begin] << 8 | data[begin + 1], now)
+            elif identifier == self._level_id:
+                level = data[begin]
+            elif identifier == self._mid_id and route is None:
+                mid = data[begin:end]
+        payload_type = second & 0x7F
+        if route is None and (route := self._learn(ssrc, payload_type, mid)) is None:
+            self.unrouted += 1
+            return
+        producer, retransmission = route
+        chosen = producer.chosen
+        if not retransmission:
+            if payload_type == chosen.codec.payload_type:
+                producer.receive(number, timestamp, second & 0x80, first & PADDING_BIT, data[start:], level, now)
+            else:
+                self.unrouted += 1
+            return
+        if payload_type != chosen.rtx:
+            self.unrouted += 1
+            return
+        try:
+            found = rtx.unwrap(data[start : payload_end(data, start)])
+        except Malformed:
+            self.malformed += 1
+            return
+        if found is not None:
+            producer.recovered += 1
+            producer.receive(found[0], timestamp, second & 0x80, 0, found[1], level, now)
+
+    def _learn(self, ssrc: int, payload_type: int, mid: bytes) -> tuple[Producer, bool] | None:
+        """Whose SSRC is this? By MID, else by a payload type only one track has (RFC 9143, 9.2)."""
+        if mid:
+            producer = self.producers.get(mid.decode("ascii", "replace"))
+        else:
+            fitting = [
+                p for p in self.producers.values() if payload_type in (p.chosen.codec.payload_type, p.chosen.rtx)
+            ]
+            producer = fitting[0] if len(fitting) == 1 else None
+        if producer is None:
+            return None
+        if payload_type == producer.chosen.codec.payload_type:
+            return self._route(ssrc, producer, False)
+        return self._route(ssrc, producer, True) if payload_type == producer.chosen.rtx else None
+
+    def parts(self, parts: list[rtcp.Part], now: float) -> None:
+        """Sender reports of its sources."""
+        for part in parts:
+            if isinstance(part, rtcp.SenderReport):
+                route = self._routes.get(part.ssrc)
+                if route is not None and not route[1]:
+                    route[0].on_sender_report(part, now)
+
+    def send_feedback(self, packet: bytes) -> None:
+        """RTCP towards the sender."""
+        self.connection.send_rtcp(packet)
+
+    # Timers
+
+    def mend(self, now: float, round_trip: float) -> None:
+        """Fifty times a second."""
+        for producer in self.producers.values():
+            producer.tick(now, round_trip or DEFAULT_ROUND_TRIP_S)
+
+    def feedback(self) -> None:
+        """Ten times a second: transport-wide feedback."""
+        for packet in self._twcc.feedback(1, 0):
+            self.connection.send_rtcp(rtcp.receiver_report(1, []) + packet)
+
+    def report(self, now: float) -> None:
+        """Once a second: receiver report, and the receivers' limits as REMB."""
+        blocks = [block for p in self.producers.values() if (block := p.report_block(now)) is not None]
+        if not blocks:
+            return
+        packet = rtcp.receiver_report(1, blocks[:31])
+        limits = {
+            p.ssrc: limit
+            for p in self.producers.values()
+            if p.kind == "video" and "goog-remb" in p.chosen.feedback and (limit := p.ceiling(now)) is not None
+        }
+        if limits:
+            # REMB limits all listed sources together; sound rides on top of the pictures' limit.
+            packet += rtcp.remb(1, sum(limits.values()) + REMB_AUDIO, list(limits))
+        self.connection.send_rtcp(packet)
+
+    def close(self) -> None:
+        """End every producer and the connection."""
+        for producer in list(self.producers.values()):
+            self._drop(producer)
+        self.connection.close()

@@ -1,0 +1,214 @@
+"""The sending half of a subscribe connection: SDP offers, consumers, what receivers report and ask for."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from media import sdp
+from media.consumer import Consumer
+from media.errors import InvalidSdp
+from media.producer import REMB_MAX_AGE_S, Producer
+from media.rtp import rtcp
+from media.transport import Connection
+
+EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.MID: 4}
+# No transport-cc towards receivers: with it they would send no REMB, and their estimate is what
+# limits the sender (docs/decisions/, "Receivers estimate their own bandwidth").
+OFFERED_EXTENSIONS = {"audio": (sdp.AUDIO_LEVEL, sdp.MID), "video": (sdp.ABS_SEND_TIME, sdp.MID)}
+OFFERED_FEEDBACK = {"audio": ["nack"], "video": ["nack", "nack pli", "ccm fir", "goog-remb"]}
+AUDIO_PAYLOAD_TYPE = 111
+VIDEO_PAYLOAD_TYPES = tuple(range(96, 110)) + tuple(range(112, 127))
+
+
+@dataclass
+class Slot:
+    """One media section of the subscribe connection; it outlives its consumer and is used again."""
+
+    mid: str
+    kind: str
+    consumer: Consumer | None
+    chosen: sdp.Chosen  # what was last offered here
+    stream: str = ""
+
+
+class Outgoing:
+    """Owns a connection's outgoing tracks."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.slots: list[Slot] = []
+        self._by_ssrc: dict[int, Consumer] = {}
+        self._payload_types: dict[tuple[str, str], tuple[int, int]] = {}  # (codec, parameters) -> (its, its RTX's)
+        self._remb: tuple[int, float] | None = None
+        self._session = secrets.randbits(62)
+        self._version = 0
+
+    def add(self, producer: Producer, stream: str) -> Consumer | None:
+        """A consumer for the producer, in a free section or a new one; the next offer tells of it."""
+        free = next((slot for slot in self.slots if slot.consumer is None and slot.kind == producer.kind), None)
+        if free is None and len(self.slots) >= sdp.MAX_MEDIA:
+            return None
+        mid = free.mid if free is not None else f"s{len(self.slots)}"
+        ssrc, rtx_ssrc = self._new_ssrc(), 0
+        chosen = self._offerable(producer)
+        if chosen is None:
+            return None
+        if chosen.rtx is not None:
+            rtx_ssrc = self._new_ssrc()
+        consumer = Consumer(producer, self, mid, ssrc, rtx_ssrc, secrets.randbelow(32768))
+        self._by_ssrc[ssrc] = consumer
+        if free is None:
+            self.slots.append(Slot(mid, producer.kind, consumer, chosen, stream))
+        else:
+            free.consumer, free.chosen, free.stream = consumer, chosen, stream
+        producer.consumers.append(consumer)
+        return consumer
+
+    def _new_ssrc(self) -> int:
+        while True:
+            ssrc = secrets.randbits(32)
+            if ssrc > 1 and ssrc not in self._by_ssrc:
+                return ssrc
+
+    def _offerable(self, producer: Producer) -> sdp.Chosen | None:
+        codec = producer.chosen.codec
+        extensions = {uri: EXTENSION_IDS[uri] for uri in OFFERED_EXTENSIONS[producer.kind]}
+        feedback = OFFERED_FEEDBACK[producer.kind]
+        if producer.kind == "audio":
+            mine = sdp.Codec(AUDIO_PAYLOAD_TYPE, codec.name, codec.clock_rate, codec.channels, codec.parameters)
+            return sdp.Chosen(mine, None, extensions, feedback)
+        key = (codec.name, codec.parameters)
+        if key not in self._payload_types:
+            at = 2 * len(self._payload_types)
+            if at + 1 >= len(VIDEO_PAYLOAD_TYPES):
+                return None
+            self._payload_types[key] = VIDEO_PAYLOAD_TYPES[at], VIDEO_PAYLOAD_TYPES[at + 1]
+        own, rtx = self._payload_types[key]
+        return sdp.Chosen(sdp.Codec(own, codec.name, codec.clock_rate, 1, codec.parameters), rtx, extensions, feedback)
+
+    def remove(self, consumer: Consumer) -> None:
+        """Called by a consumer that closes; its section becomes inactive with the next offer."""
+        self._by_ssrc.pop(consumer.ssrc, None)
+        for slot in self.slots:
+            if slot.consumer is consumer:
+                slot.consumer = None
+
+    @property
+    def consumers(self) -> list[Consumer]:
+        return list(self._by_ssrc.values())
+
+    def offer(self, candidates: list[str]) -> str:
+        """The whole connection as it should be now."""
+        self._version += 1
+        credentials = self.connection.credentials
+        local = sdp.Local(
+            self._session,
+            self._version,
+            credentials.ufrag,
+            credentials.password,
+            self.connection.fingerprint,
+            candidates,
+        )
+        sections = []
+        for slot in self.slots:
+            consumer = slot.consumer
+            section = sdp.Section(slot.kind, "UDP/TLS/RTP/SAVPF", slot.mid, "inactive", slot.chosen)
+            if consumer is not None and consumer.producer is not None:
+                section.direction = "sendonly"
+                section.ssrc, section.rtx_ssrc = consumer.ssrc, consumer.rtx_ssrc
+                section.stream, section.track = slot.stream, consumer.producer.track_id
+            sections.append(section)
+        return sdp.write(local, "actpass", sections)
+
+    def tracks(self) -> list[tuple[str, Producer]]:
+        """(mid, producer) of every section in use."""
+        return [(s.mid, s.consumer.producer) for s in self.slots if s.consumer is not None and s.consumer.producer]
+
+    def answer(self, description: sdp.Description, offered: set[str], now: float) -> None:
+        """Apply an answer to the offer that had the mids ``offered``. Raises InvalidSdp."""
+        if description.setup not in ("active", "actpass", ""):
+            raise InvalidSdp("the answer must take the active DTLS role")
+        new_peer = not self.connection.same_peer(description.fingerprints)
+        self.connection.set_remote(description.fingerprints, now)
+        by_mid = {media.mid: media for media in description.media}
+        for slot in self.slots:
+            consumer, media = slot.consumer, by_mid.get(slot.mid)
+            if consumer is None or slot.mid not in offered or consumer.producer is None:
+                continue
+            accepted = media is not None and _accepted(slot.chosen, media)
+            if not accepted or media is None:
+                consumer.active = False
+                continue
+            began = not consumer.active or new_peer
+            consumer.accept(_agreed(slot.chosen, media))
+            if new_peer:
+                consumer.resync()
+            if began:
+                consumer.producer.request_keyframe(now)
+
+    # What the receiver says
+
+    def parts(self, parts: list[rtcp.Part], now: float) -> None:
+        """Reports and requests about our SSRCs; others are ignored."""
+        for part in parts:
+            if isinstance(part, rtcp.ReportBlock):
+                if (consumer := self._by_ssrc.get(part.ssrc)) is not None:
+                    consumer.on_report(part, now)
+            elif isinstance(part, rtcp.Nack):
+                if (consumer := self._by_ssrc.get(part.media_ssrc)) is not None:
+                    consumer.resend(part.sequences, now)
+            elif isinstance(part, rtcp.KeyframeRequest):
+                consumer = self._by_ssrc.get(part.media_ssrc)
+                if consumer is not None and consumer.producer is not None:
+                    consumer.producer.request_keyframe(now)
+            elif isinstance(part, rtcp.Remb):
+                self._remb = (part.bitrate, now)
+
+    def share(self, now: float) -> int | None:
+        """The receiver's estimate, divided among its pictures."""
+        if self._remb is None or now - self._remb[1] > REMB_MAX_AGE_S:
+            return None
+        videos = sum(1 for c in self._by_ssrc.values() if c.active and not c.paused and c.rtx_ssrc)
+        return self._remb[0] // max(1, videos)
+
+    def connected(self, now: float) -> None:
+        """Media can flow: every picture wants to begin with a key frame."""
+        for consumer in self._by_ssrc.values():
+            if consumer.producer is not None:
+                consumer.producer.request_keyframe(now)
+
+    def renew_budgets(self) -> None:
+        """Ten times a second."""
+        for consumer in self._by_ssrc.values():
+            consumer.renew_budget()
+
+    def report(self, now: float) -> None:
+        """Once a second: a sender report for each track."""
+        for consumer in self._by_ssrc.values():
+            consumer.send_report(now)
+
+    def close(self) -> None:
+        """End every consumer and the connection."""
+        for consumer in self.consumers:
+            consumer.close()
+        self.slots.clear()
+        self.connection.close()
+
+
+def _accepted(offered: sdp.Chosen, media: sdp.Media) -> bool:
+    return (
+        not media.rejected
+        and media.direction in ("recvonly", "sendrecv")
+        and offered.codec.payload_type in media.codecs
+    )
+
+
+def _agreed(offered: sdp.Chosen, media: sdp.Media) -> sdp.Chosen:
+    """The offer reduced to what the answer repeats."""
+    extensions: dict[str, int] = {}
+    for uri, identifier in offered.extensions.items():
+        if media.extensions.get(identifier) == uri:
+            extensions[uri] = identifier
+    rtx = offered.rtx if offered.rtx is not None and offered.rtx in media.codecs else None
+    return sdp.Chosen(offered.codec, rtx, extensions, offered.feedback)

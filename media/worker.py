@@ -1,0 +1,139 @@
+"""The media worker process: socket, control channel, registration, timers, and their orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import time
+from typing import Any
+
+from core.ids import uuid7
+from core.rpc import RpcServer
+from core.settings import Settings
+from media import sdp
+from media.control import CAPACITY, Control
+from media.dtls import Certificate
+from media.registry import Registry
+from media.transport import PortTaken, UdpTransport
+
+log = logging.getLogger(__name__)
+
+MEND_S = 0.02  # requests for lost packets, key frames that waited
+FEEDBACK_EVERY = 5  # of those: transport-wide feedback, budgets
+SPEAKERS_EVERY = 15
+REPORT_EVERY = 50
+STATS_EVERY = 100
+
+
+class Worker:
+    """One media worker. ``start`` and ``stop`` come in pairs."""
+
+    def __init__(self, settings: Settings, index: int) -> None:
+        self._settings = settings
+        self._port = settings.media.port + index if settings.media.port else 0
+        self.index = index
+        self.boot = str(uuid7())
+        self.transport = UdpTransport(Certificate(), time.monotonic)
+        self._candidates: list[str] = []
+        self.control = Control(self.transport, self._candidates, time.monotonic, lambda: secrets.token_hex(8))
+        self._rpc = RpcServer(settings.media.control_secret.get_secret_value().encode(), self.control.handle)
+        self._registry: Registry | None = None
+        self._timers: asyncio.Task[None] | None = None
+        self._control_port = 0
+        self._load = 0.0
+        self._cpu = (time.process_time(), time.monotonic())
+
+    async def start(self) -> None:
+        """Bind, listen, register. Raises PortTaken."""
+        media = self._settings.media
+        self.transport.open(media.host, self._port)
+        self._candidates.extend(sdp.candidates([(media.address, self.transport.port)]))
+        self._control_port = await self._rpc.start(media.control_host)
+        self._timers = asyncio.create_task(self._tick())
+        url = self._settings.redis.url.get_secret_value()
+        self._registry = Registry(url, f"{media.address}:{self.transport.port}", self.describe)
+        self._registry.start()
+        log.info("media_worker_started", extra={"index": self.index, "port": self.transport.port})
+
+    async def stop(self) -> None:
+        """Leave the registry first, so that nobody new comes; then end calls, channel and socket."""
+        self.control.draining = True
+        if self._registry is not None:
+            await self._registry.stop()
+        if self._timers is not None:
+            self._timers.cancel()
+            await asyncio.gather(self._timers, return_exceptions=True)
+        self.control.close()
+        await self.transport.close()
+        await self._rpc.stop()
+        log.info("media_worker_stopped", extra={"index": self.index})
+
+    def describe(self) -> dict[str, Any]:
+        """The registry's entry."""
+        media = self._settings.media
+        return {
+            "id": f"{media.address}:{self.transport.port}",
+            "boot": self.boot,
+            "control_host": media.control_host,
+            "control_port": self._control_port,
+            "address": media.address,
+            "port": self.transport.port,
+            "rooms": len(self.control.rooms),
+            "participants": self.control.participants,
+            "load": round(self._load, 3),
+            "capacity": CAPACITY,
+            "draining": self.control.draining,
+        }
+
+    async def _tick(self) -> None:
+        """One timer for all periodic work; a late tick is not made up for."""
+        count = 0
+        due = time.monotonic()
+        while True:
+            due = max(due + MEND_S, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
+            count += 1
+            try:
+                self._step(count, time.monotonic())
+            except Exception:
+                log.exception("media_tick_failed")
+
+    def _step(self, count: int, now: float) -> None:
+        control = self.control
+        control.mend(now)
+        if count % FEEDBACK_EVERY == 0:
+            control.feedback(now)
+        if count % SPEAKERS_EVERY == 0:
+            for room in control.rooms.values():
+                room.speakers()
+        if count % REPORT_EVERY == 0:
+            control.report(now)
+            cpu, wall = time.process_time(), time.monotonic()
+            self._load = (cpu - self._cpu[0]) / max(0.001, wall - self._cpu[1])
+            self._cpu = (cpu, wall)
+        if count % STATS_EVERY == 0:
+            for room in control.rooms.values():
+                room.emit("stats", {"participants": room.stats()})
+
+
+async def run(settings: Settings, index: int) -> None:
+    """Run worker ``index`` until SIGTERM or SIGINT. A port that can't be had ends with one clear line."""
+    if not settings.media.control_secret.get_secret_value():
+        raise SystemExit("media worker: BEDSIDE_MEDIA_CONTROL_SECRET is not set")
+    worker = Worker(settings, index)
+    try:
+        await worker.start()
+    except PortTaken as error:
+        raise SystemExit(str(error)) from None
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            loop.add_signal_handler(number, stopping.set)
+    try:
+        await stopping.wait()
+    finally:
+        await worker.stop()
