@@ -1,0 +1,5 @@
+"""``python -m server``: the command ``bedside``."""
+
+from server.cli import main
+
+main(prog_name="bedside")

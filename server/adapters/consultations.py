@@ -1,0 +1,82 @@
+"""What consultations need of their neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from consultations.ports import AppointmentInfo, PersonInfo
+
+if TYPE_CHECKING:
+    from server.composition import Modules
+
+
+class Appointments:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def get(self, appointment_id: UUID) -> AppointmentInfo | None:
+        appointments = self._modules.scheduling.appointments
+        found = await appointments.get(appointment_id)
+        if found is None:
+            return None
+        window = appointments.window(found)
+        return AppointmentInfo(
+            id=found.id,
+            patient_id=found.patient_id,
+            practitioner_id=found.practitioner_id,
+            start=found.start,
+            end=found.end,
+            status=found.status,
+            opens_at=window.opens_at,
+            closes_at=window.closes_at,
+        )
+
+
+class People:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def get(self, person_id: UUID) -> PersonInfo | None:
+        directory = self._modules.identity.directory
+        person = (await directory.people([person_id])).get(person_id)
+        if person is None:
+            return None
+        profile = (await directory.practitioners([person_id])).get(person_id)
+        title = "" if profile is None else profile.profile.title
+        return PersonInfo(id=person_id, name=person.name, title=title, verified=person.email_verified)
+
+
+class Prescriptions:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def for_appointment(self, appointment_id: UUID) -> list[dict[str, Any]]:
+        if self._modules.records is None:
+            return []
+        found: list[dict[str, Any]] = await self._modules.records.prescriptions_for(appointment_id)
+        return found
+
+
+class Invoices:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def for_appointment(self, appointment_id: UUID) -> dict[str, Any] | None:
+        if self._modules.billing is None:
+            return None
+        found: dict[str, Any] | None = await self._modules.billing.invoice_for(appointment_id)
+        return found
+
+
+class Visits:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def completed(self, appointment_id: UUID) -> None:
+        if self._modules.signaling is not None:
+            await self._modules.signaling.completed(appointment_id)
+
+    async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None:
+        if self._modules.signaling is not None:
+            await self._modules.signaling.invitation_revoked(appointment_id, participant_id)

@@ -1,0 +1,154 @@
+"""The command ``bedside``. What can't be done ends with one line and exit code 2."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import click
+import uvloop
+
+from core.migrations import MigrationError, migrate
+from core.security.master import MasterKey
+from core.settings import Settings, SettingsError, load
+from server.modules import ROLES, WITH_SCHEMA
+from server.processes import ProcessError
+
+P = ParamSpec("P")
+
+
+class Stop(click.ClickException):
+    """One line on standard error, exit code 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        click.echo(f"bedside: {self.message}", err=True)
+
+
+def read_settings() -> Settings:
+    """From BEDSIDE_CONFIG, else bedside.toml where there is one, and the environment."""
+    named = os.environ.get("BEDSIDE_CONFIG")
+    usual = Path("bedside.toml")
+    try:
+        return load(Path(named) if named else usual if usual.exists() else None)
+    except SettingsError as error:
+        raise Stop(str(error)) from None
+
+
+def asynchronous(command: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run a command on an event loop; expected failures become one line."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            uvloop.run(command(*args, **kwargs))
+        except (ProcessError, MigrationError, SettingsError) as error:
+            raise Stop(str(error)) from None
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+    return run
+
+
+def require(settings: Settings, *names: str) -> None:
+    """Refuse to start without what the named settings ("database.url") hold."""
+    for name in names:
+        section, field = name.split(".")
+        value = getattr(getattr(settings, section), field)
+        if not value.get_secret_value():
+            raise Stop(f"setting {name} is missing (BEDSIDE_{section.upper()}_{field.upper()})")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Bedside: video visits between patients and clinicians."""
+
+
+@main.command()
+@click.option("--lan", is_flag=True, help="Serve the local network over TLS with a self-made certificate.")
+@asynchronous
+async def demo(lan: bool) -> None:
+    """Run everything on this machine, with embedded engines and a demonstration clinic."""
+    from server.supervisor import run_demo
+
+    await run_demo(read_settings(), lan=lan)
+
+
+@main.command()
+@click.option("--role", "roles", multiple=True, type=click.Choice(ROLES), help="Only these roles (default: all).")
+@asynchronous
+async def serve(roles: tuple[str, ...]) -> None:
+    """Run the server in all its roles but media, or in those named."""
+    from server.serving import run_server
+
+    settings = read_settings()
+    require(settings, "database.url", "database.role_secret", "redis.url", "security.master_key")
+    if "signaling" in roles or not roles:
+        require(settings, "media.control_secret")
+    await run_server(settings, frozenset(roles or ROLES))
+
+
+@main.command("media-worker")
+@click.option("--index", default=0, show_default=True, help="Which worker of this machine: moves its port.")
+@asynchronous
+async def media_worker(index: int) -> None:
+    """Run one media worker."""
+    from media.worker import run
+
+    settings = read_settings()
+    require(settings, "redis.url", "media.control_secret")
+    await run(settings, index)
+
+
+@main.command("mail-catcher")
+@asynchronous
+async def mail_catcher() -> None:
+    """Keep every mail that is sent, for the demonstration's page Mail."""
+    from server.mailcatcher import run_catcher
+
+    settings = read_settings()
+    if settings.mode == "production":
+        raise Stop("the mail catcher is refused in production mode")
+    await run_catcher(settings)
+
+
+@main.command("migrate")
+@asynchronous
+async def migrate_command() -> None:
+    """Bring the database up to date. Safe to run twice, and by two at once."""
+    settings = read_settings()
+    require(settings, "database.url", "database.role_secret")
+    url, secret = settings.database.url.get_secret_value(), settings.database.role_secret.get_secret_value()
+    for applied in await migrate(url, WITH_SCHEMA, secret):
+        click.echo(applied)
+
+
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the whole HTTP API."""
+    from server.serving import describe_api
+
+    click.echo(json.dumps(asyncio.run(describe_api()), indent=2))
+
+
+@main.command("make-key")
+def make_key() -> None:
+    """Print a new master key."""
+    click.echo(MasterKey.generate())
+
+
+@main.command()
+@asynchronous
+async def health() -> None:
+    """Ask the server on this machine whether it is ready; exit code 1 when it is not."""
+    from server.serving import is_ready
+
+    if not await is_ready(read_settings()):
+        sys.exit(1)

@@ -1,0 +1,50 @@
+"""Sets every module up over one context and gives each port its adapter.
+
+Modules know nothing of each other. An adapter reaches its neighbour when it is called, so the order needs no cycles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import consultations
+import identity
+import scheduling
+from consultations.service import Consultations
+from core.context import Context
+from server.adapters import consultations as for_consultations
+from server.adapters import scheduling as for_scheduling
+
+
+@dataclass(slots=True)
+class Modules:
+    """The modules' services, filled by ``compose``."""
+
+    identity: identity.Identity = field(init=False)
+    scheduling: scheduling.Scheduling = field(init=False)
+    consultations: Consultations = field(init=False)
+    records: Any = None
+    billing: Any = None
+    signaling: Any = None
+
+
+def compose(context: Context) -> Modules:
+    """Set up all modules. Nothing is started and nothing asked of a database yet."""
+    modules = Modules()
+    modules.identity = identity.setup(context)
+    modules.scheduling = scheduling.setup(
+        context,
+        practitioners=for_scheduling.Practitioners(modules),
+        people=for_scheduling.People(modules),
+        consultations=for_scheduling.Consultations(modules),
+    )
+    modules.consultations = consultations.setup(
+        context,
+        appointments=for_consultations.Appointments(modules),
+        people=for_consultations.People(modules),
+        prescriptions=for_consultations.Prescriptions(modules),
+        invoices=for_consultations.Invoices(modules),
+        visits=for_consultations.Visits(modules),
+    )
+    return modules
