@@ -52,7 +52,15 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
             cookies.append({"name": COOKIE, "value": signed_in.refresh_token, "max_age": age, **cookie})
         return Answer(Tokens.of(signed_in, native=native), headers=NO_STORE, set_cookies=cookies)
 
-    @routes.post("/auth/register", auth="none", body=Register, returns=Registered, status=201, errors=(EmailTaken,))
+    @routes.post(
+        "/auth/register",
+        auth="none",
+        body=Register,
+        returns=Registered,
+        status=201,
+        limit="login",
+        errors=(EmailTaken,),
+    )
     async def register(call: Call[Register, None]) -> Registered:
         """Make a patient's account."""
         body = call.body
@@ -64,6 +72,7 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         auth="none",
         body=Login,
         returns=Tokens,
+        limit="login",
         errors=(InvalidCredentials, SecondFactorRequired, Forbidden),
     )
     async def login(call: Call[Login, None]) -> Answer:

@@ -1,0 +1,107 @@
+"""All SQL of compliance. The audit trail itself is core's; this role may read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from compliance.chain import START, AuditRow, Link
+from core.database import Row, Transaction
+
+
+def _audit_row(row: Row) -> AuditRow:
+    return AuditRow(
+        seq=row["seq"],
+        id=row["id"],
+        at=row["at"],
+        module=row["module"],
+        action=row["action"],
+        actor_id=row["actor_id"],
+        actor_role=row["actor_role"],
+        resource=row["resource"],
+        resource_id=row["resource_id"],
+        patient_id=row["patient_id"],
+        reason=row["reason"],
+        details=row["details"],
+    )
+
+
+async def search(
+    tx: Transaction,
+    *,
+    patient_id: UUID | None,
+    actor_id: UUID | None,
+    not_actor_id: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: int | None,
+    limit: int,
+) -> list[AuditRow]:
+    """Newest first."""
+    rows = await tx.fetch(
+        "SELECT * FROM core.audit_log WHERE ($1::uuid IS NULL OR patient_id = $1)"
+        " AND ($2::uuid IS NULL OR actor_id = $2) AND ($3::uuid IS NULL OR actor_id IS DISTINCT FROM $3)"
+        " AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)"
+        " AND ($6::bigint IS NULL OR seq < $6) ORDER BY seq DESC LIMIT $7",
+        patient_id,
+        actor_id,
+        not_actor_id,
+        since,
+        until,
+        before,
+        limit,
+    )
+    return [_audit_row(row) for row in rows]
+
+
+async def lock_chain(tx: Transaction) -> None:
+    """One sealer at a time."""
+    await tx.execute("SELECT pg_advisory_xact_lock(hashtextextended('bedside audit chain', 0))")
+
+
+async def head(tx: Transaction) -> tuple[int, bytes]:
+    """The next position and the digest before it."""
+    row = await tx.fetchrow("SELECT position, digest FROM sealed_rows ORDER BY position DESC LIMIT 1")
+    return (1, START) if row is None else (row["position"] + 1, row["digest"])
+
+
+async def unsealed(tx: Transaction, since: datetime | None, limit: int) -> list[AuditRow]:
+    """Rows without a seal, oldest first; ``since`` keeps the search short."""
+    rows = await tx.fetch(
+        "SELECT a.* FROM core.audit_log a LEFT JOIN sealed_rows s ON s.audit_seq = a.seq"
+        " WHERE s.audit_seq IS NULL AND ($1::timestamptz IS NULL OR a.at >= $1) ORDER BY a.seq LIMIT $2",
+        since,
+        limit,
+    )
+    return [_audit_row(row) for row in rows]
+
+
+async def append(tx: Transaction, sealed: Sequence[tuple[int, int, bytes]], now: datetime) -> None:
+    await tx.executemany(
+        "INSERT INTO sealed_rows (position, audit_seq, digest, sealed_at) VALUES ($1, $2, $3, $4)",
+        [(*each, now) for each in sealed],
+    )
+
+
+async def links(tx: Transaction, after: int, limit: int) -> list[Link]:
+    rows = await tx.fetch(
+        "SELECT s.position, s.audit_seq, s.digest, a.* FROM sealed_rows s LEFT JOIN core.audit_log a"
+        " ON a.seq = s.audit_seq WHERE s.position > $1 ORDER BY s.position LIMIT $2",
+        after,
+        limit,
+    )
+    return [
+        Link(row["position"], row["audit_seq"], row["digest"], None if row["seq"] is None else _audit_row(row))
+        for row in rows
+    ]
+
+
+async def count_unsealed(tx: Transaction) -> tuple[int, int | None]:
+    """How many rows have no seal, and the first of them."""
+    row = await tx.fetchrow(
+        "SELECT count(*) AS number, min(a.seq) AS first FROM core.audit_log a"
+        " LEFT JOIN sealed_rows s ON s.audit_seq = a.seq WHERE s.audit_seq IS NULL"
+    )
+    assert row is not None
+    return row["number"], row["first"]

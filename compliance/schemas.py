@@ -1,0 +1,56 @@
+"""Wire shapes of compliance."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field
+
+from compliance.service import Entry
+from core.clock import rfc3339
+from core.http.routes import Page, Wire
+
+
+class PageQuery(Wire):
+    cursor: str | None = Field(None, max_length=30)
+    limit: int = Field(50, ge=1, le=100)
+
+
+class SearchAudit(PageQuery):
+    patient_id: UUID | None = None
+    actor_id: UUID | None = None
+    since: AwareDatetime | None = Field(None, alias="from")
+    until: AwareDatetime | None = Field(None, alias="to")
+
+
+class AuditView(Wire):
+    id: UUID
+    at: str
+    action: str
+    actor_id: UUID | None
+    actor_name: str | None
+    actor_role: str
+    resource: str
+    resource_id: str | None
+    patient_id: UUID | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, entry: Entry) -> AuditView:
+        row = entry.row
+        return cls(
+            id=row.id,
+            at=rfc3339(row.at),
+            action=row.action,
+            actor_id=row.actor_id,
+            actor_name=entry.actor_name,
+            actor_role=row.actor_role,
+            resource=row.resource,
+            resource_id=row.resource_id,
+            patient_id=row.patient_id,
+            reason=row.reason,
+        )
+
+
+class AuditPage(Page):
+    items: list[AuditView]

@@ -1,0 +1,156 @@
+"""The audit trail: reading it, sealing it, proving it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+
+from compliance import chain, repository
+from compliance.chain import START, AuditRow, Broken
+from compliance.ports import People
+from core.clock import Clock
+from core.database import Database
+from core.errors import InvalidInput
+from core.security.policy import Policy
+from core.security.principal import Principal
+
+log = structlog.get_logger()
+
+BATCH = 2000  # rows a transaction; a seal costs some 10 µs
+# No transaction runs this long (a statement ends after 30 s), so an older row can't appear any more.
+LATE_COMMIT = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    row: AuditRow
+    actor_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """``broken`` is the first row that does not fit its seal; ``unsealed`` rows are proved by nothing yet."""
+
+    sealed: int
+    broken: Broken | None
+    unsealed: int
+    first_unsealed: int | None
+    head: str  # hexadecimal; compare it with one noted elsewhere to notice a trail cut off at its end
+
+    @property
+    def intact(self) -> bool:
+        return self.broken is None
+
+
+class Audit:
+    def __init__(self, database: Database, policy: Policy, people: People, clock: Clock, key: bytes) -> None:
+        self._database = database
+        self._policy = policy
+        self._people = people
+        self._clock = clock
+        self._key = key
+        self._searched_all = False
+
+    async def search(
+        self,
+        principal: Principal,
+        *,
+        patient_id: UUID | None,
+        actor_id: UUID | None,
+        since: datetime | None,
+        until: datetime | None,
+        cursor: str | None,
+        limit: int,
+    ) -> tuple[list[Entry], str | None]:
+        """For auditors; that they looked is audited too. Raises Forbidden, InvalidInput."""
+        self._policy.require(principal, "audit.search")
+        before = _read_cursor(cursor)
+        async with self._database.transaction() as tx:
+            rows = await repository.search(
+                tx,
+                patient_id=patient_id,
+                actor_id=actor_id,
+                not_actor_id=None,
+                since=since,
+                until=until,
+                before=before,
+                limit=limit + 1,
+            )
+            await tx.audit(
+                "audit.searched",
+                actor_id=principal.person_id,
+                actor_role=principal.role,
+                resource="audit",
+                patient_id=patient_id,
+                details={"actor_id": str(actor_id)} if actor_id else None,
+            )
+        return await self._page(rows, limit)
+
+    async def record_accesses(
+        self, principal: Principal, *, cursor: str | None, limit: int
+    ) -> tuple[list[Entry], str | None]:
+        """What others did with the data of the person who asks."""
+        before = _read_cursor(cursor)
+        async with self._database.reading() as tx:
+            rows = await repository.search(
+                tx,
+                patient_id=principal.id,
+                actor_id=None,
+                not_actor_id=principal.id,
+                since=None,
+                until=None,
+                before=before,
+                limit=limit + 1,
+            )
+        return await self._page(rows, limit)
+
+    async def _page(self, rows: list[AuditRow], limit: int) -> tuple[list[Entry], str | None]:
+        more, rows = len(rows) > limit, rows[:limit]
+        names = await self._people.names(sorted({row.actor_id for row in rows if row.actor_id is not None}))
+        entries = [Entry(row, names.get(row.actor_id) if row.actor_id else None) for row in rows]
+        return entries, str(rows[-1].seq) if more else None
+
+    async def seal(self) -> int:
+        """Seal what is new; the number of rows. Runs each second, in one process at a time."""
+        # The first time all rows are looked at, so that nothing stays open after a stop, however long it was.
+        since = self._clock.now() - LATE_COMMIT if self._searched_all else None
+        total = 0
+        while True:
+            async with self._database.transaction() as tx:
+                await repository.lock_chain(tx)
+                rows = await repository.unsealed(tx, since, BATCH)
+                if rows:
+                    position, before = await repository.head(tx)
+                    sealed = await asyncio.to_thread(chain.seal, self._key, before, position, rows)
+                    await repository.append(tx, sealed, self._clock.now())
+                    total += len(rows)
+                    # The head goes where the database's owner does not reach: into the log.
+                    log.info("audit sealed", position=sealed[-1][0], head=sealed[-1][2].hex())
+            if len(rows) < BATCH:
+                self._searched_all = True
+                return total
+
+    async def verify(self) -> Verification:
+        """Walk the whole chain and name the first row that does not fit."""
+        before, position, broken = START, 1, None
+        while broken is None:
+            async with self._database.reading() as tx:
+                links = await repository.links(tx, position - 1, BATCH)
+            before, position, broken = await asyncio.to_thread(chain.check, self._key, before, position, links)
+            if len(links) < BATCH:
+                break
+        async with self._database.reading() as tx:
+            unsealed, first = await repository.count_unsealed(tx)
+        return Verification(position - 1, broken, unsealed, first, before.hex())
+
+
+def _read_cursor(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise InvalidInput.of("cursor", "is not one of ours")
+    return int(cursor)
