@@ -8,13 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import compliance
 import consultations
 import identity
 import scheduling
+import signaling
+from compliance.service import Audit
 from consultations.service import Consultations
 from core.context import Context
 from server.adapters import consultations as for_consultations
 from server.adapters import scheduling as for_scheduling
+from server.adapters.live_visit import DurableChat, DurableVisits
+from signaling.live import Live
 
 
 @dataclass(slots=True)
@@ -26,10 +31,11 @@ class Modules:
     consultations: Consultations = field(init=False)
     records: Any = None
     billing: Any = None
-    signaling: Any = None
+    compliance: Audit = field(init=False)
+    signaling: Live = field(init=False)
 
 
-def compose(context: Context) -> Modules:
+def compose(context: Context, roles: frozenset[str]) -> Modules:
     """Set up all modules. Nothing is started and nothing asked of a database yet."""
     modules = Modules()
     modules.identity = identity.setup(context)
@@ -46,5 +52,12 @@ def compose(context: Context) -> Modules:
         prescriptions=for_consultations.Prescriptions(modules),
         invoices=for_consultations.Invoices(modules),
         visits=for_consultations.Visits(modules),
+    )
+    modules.compliance = compliance.setup(context, people=for_scheduling.People(modules))
+    modules.signaling = signaling.setup(
+        context,
+        visits=DurableVisits(modules.consultations),
+        chat=DurableChat(modules.consultations),
+        serves="signaling" in roles,
     )
     return modules

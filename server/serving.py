@@ -32,6 +32,7 @@ from core.security.policy import Policy
 from core.settings import Settings, load
 from core.telemetry import configure_logging
 from server.composition import Modules, compose
+from server.demo import demo_routes, ensure_open_visit, fill_once
 from server.edge import build_edge
 from server.mailcatcher import mail_routes
 from server.modules import MODULES
@@ -120,9 +121,9 @@ async def open_server(
     """A composed and started server without its port. ``worker`` among the roles: facts and jobs are worked on."""
     async with AsyncExitStack() as stack:
         context = await stack.enter_async_context(open_context(settings, clock))
-        modules = compose(context)
+        modules = compose(context, roles)
         if settings.mode == "demo":
-            context.routes.append(mail_routes(settings))
+            context.routes += [demo_routes(), mail_routes(settings)]
         application = build_edge(context, modules, roles)
         stack.push_async_callback(_stop_all, context)
         for action in context.starting:
@@ -139,13 +140,24 @@ async def run_server(settings: Settings, roles: Roles) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     configure_logging(settings, "+".join(sorted(roles)))
+    demonstrates = settings.mode == "demo" and "worker" in roles
+    if demonstrates:
+        await fill_once(settings, lambda clock: _filling(settings, clock))
     async with AsyncExitStack() as stack:
-        _, _, application = await stack.enter_async_context(open_server(settings, roles))
+        _, modules, application = await stack.enter_async_context(open_server(settings, roles))
+        if demonstrates:
+            await ensure_open_visit(modules)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, settings)
         await stopping.wait()
+
+
+@asynccontextmanager
+async def _filling(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Context, Modules]]:
+    async with open_server(settings, frozenset({"worker"}), clock) as (context, modules, _):
+        yield context, modules
 
 
 async def _stop_all(context: Context) -> None:
@@ -204,5 +216,5 @@ async def describe_api() -> dict[str, Any]:
         subscriptions=Subscriptions(),
         jobs=Jobs(),
     )
-    compose(context)
+    compose(context, frozenset())
     return describe(context.routes)

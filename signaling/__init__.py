@@ -7,14 +7,18 @@ from signaling.live import Live
 from signaling.ports import Chat, Visits
 
 
-def setup(context: Context, *, visits: Visits, chat: Chat) -> Live:
-    """Registers ``/consultation``, ``/practice`` and ``/probe`` and starts with the context."""
+def setup(context: Context, *, visits: Visits, chat: Chat, serves: bool) -> Live:
+    """Registers ``/consultation``, ``/practice`` and ``/probe`` and starts with the context.
+
+    Without ``serves`` the process carries no connections: it only tells the live visit what happened.
+    """
     policy = context.policy
     policy.allow("waiting.admit", "practitioner", relation="own")
     for action in ("waiting.hold", "waiting.remove", "waiting.transfer", "practice.chat"):
         policy.allow(action, "practitioner", relation="own")
         policy.allow(action, "desk")
     live = Live(context, visits=visits, chat=chat)
-    context.starting.append(live.start)
-    context.stopping.append(live.stop)
+    if serves:
+        context.starting.append(live.start)
+        context.stopping.append(live.stop)
     return live

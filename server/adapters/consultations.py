@@ -74,9 +74,7 @@ class Visits:
         self._modules = modules
 
     async def completed(self, appointment_id: UUID) -> None:
-        if self._modules.signaling is not None:
-            await self._modules.signaling.completed(appointment_id)
+        await self._modules.signaling.completed(appointment_id)
 
     async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None:
-        if self._modules.signaling is not None:
-            await self._modules.signaling.invitation_revoked(appointment_id, participant_id)
+        await self._modules.signaling.invitation_revoked(appointment_id, participant_id)

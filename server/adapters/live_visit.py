@@ -1,4 +1,4 @@
-"""Between the durable and the live visit: each is the other's neighbour, so one of the two is bound late."""
+"""What signaling needs of its neighbours: the durable visit and its chat."""
 
 from __future__ import annotations
 
@@ -7,26 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from consultations.service import Consultations
-from signaling.live import Live
 from signaling.ports import Message, SeatInfo
-
-
-class LateLiveVisits:
-    """Port ``consultations.ports.Visits``. Before ``bind``, and in a process without signaling, it tells nobody."""
-
-    def __init__(self) -> None:
-        self._live: Live | None = None
-
-    def bind(self, live: Live) -> None:
-        self._live = live
-
-    async def completed(self, appointment_id: UUID) -> None:
-        if self._live is not None:
-            await self._live.completed(appointment_id)
-
-    async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None:
-        if self._live is not None:
-            await self._live.invitation_revoked(appointment_id, participant_id)
 
 
 class DurableVisits:

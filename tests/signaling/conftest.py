@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +22,8 @@ from core.context import Context
 from core.ids import uuid7
 from core.security.principal import Principal
 from core.settings import Limits, Visit
-from server.adapters.live_visit import DurableChat, DurableVisits, LateLiveVisits
+from server.adapters import consultations as for_consultations
+from server.adapters.live_visit import DurableChat, DurableVisits
 from signaling.live import Live
 
 TIMEOUT_S = 8.0
@@ -223,17 +225,17 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
             update={"visit": Visit(seat_grace_s=3), "limits": Limits(socket_events_per_second=60)}
         )
         context = await make_context(settings=settings)
-        late = LateLiveVisits()
+        modules: Any = SimpleNamespace()
         service = consultations.setup(
             context,
             appointments=_Appointments(clinic),
             people=_People(clinic),
             prescriptions=_Nothing(),
             invoices=_NoInvoice(),
-            visits=late,
+            visits=for_consultations.Visits(modules),
         )
-        live = signaling.setup(context, visits=DurableVisits(service), chat=DurableChat(service))
-        late.bind(live)
+        live = signaling.setup(context, visits=DurableVisits(service), chat=DurableChat(service), serves=True)
+        modules.signaling = live
         app = web.Application()
         context.realtime.attach(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
