@@ -1,0 +1,68 @@
+"""Billing: invoices, payments, refunds, claims and the ledger behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from billing import access
+from billing.claims import Claims
+from billing.gateways import Cash, Gateway, Sandbox
+from billing.insurers import Insurer, SandboxInsurer
+from billing.invoices import Invoices
+from billing.payments import Payments
+from billing.ports import People
+from billing.repository import Repository
+from billing.routes import build_routes
+from billing.schemas import InvoiceBody
+from billing.subscribers import subscribe
+from core.context import Context
+
+RECONCILE_EVERY_S = 3.0
+CLAIMS_EVERY_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Billing:
+    invoices: Invoices
+    payments: Payments
+    claims: Claims
+
+    async def invoice_for(self, appointment_id: UUID) -> dict[str, Any] | None:
+        """An appointment's invoice in the wire shape, for modules that have checked access."""
+        view = await self.invoices.invoice_for(appointment_id)
+        return None if view is None else InvoiceBody.of(view).model_dump(mode="json")
+
+
+def setup(
+    context: Context,
+    *,
+    people: People,
+    gateways: Mapping[str, Gateway] | None = None,
+    insurers: Mapping[str, Insurer] | None = None,
+) -> Billing:
+    """Build the module over the context: rules, routes, subscribers and jobs.
+
+    ``gateways`` by name (the sandbox and cash by default); ``insurers`` by lower-case name, the sandbox for others.
+    """
+    access.allow(context.policy)
+    database, repository = context.database("billing"), Repository()
+    clock, policy, vault = context.clock, context.policy, context.vault
+    invoices = Invoices(database, repository, clock, policy, vault, people)
+    known: Mapping[str, Gateway] = gateways or {"sandbox": Sandbox(), "cash": Cash()}
+    payments = Payments(database, repository, clock, policy, vault, invoices, known)
+    claims = Claims(database, repository, clock, policy, vault, invoices, insurers or {}, SandboxInsurer())
+    context.routes.append(build_routes(invoices, payments, claims))
+    subscribe(context.subscriptions, invoices)
+
+    async def reconcile() -> None:
+        await payments.reconcile()
+
+    async def decide() -> None:
+        await claims.decide()
+
+    context.jobs.every(RECONCILE_EVERY_S, "billing.reconcile", reconcile)
+    context.jobs.every(CLAIMS_EVERY_S, "billing.decide_claims", decide)
+    return Billing(invoices, payments, claims)

@@ -1,0 +1,34 @@
+"""Invoices follow appointments. Each handler runs in a transaction of this module."""
+
+from __future__ import annotations
+
+from billing.invoices import Invoices
+from core.database import Transaction
+from core.events import Envelope, Subscriptions
+from scheduling.events import AppointmentBooked, AppointmentCancelled, AppointmentCompleted, AppointmentNoShow
+
+
+def subscribe(subscriptions: Subscriptions, invoices: Invoices) -> None:
+    async def booked(tx: Transaction, fact: AppointmentBooked, envelope: Envelope) -> None:
+        await invoices.open(
+            tx,
+            appointment_id=fact.appointment_id,
+            patient_id=fact.patient_id,
+            practitioner_id=fact.practitioner_id,
+            fee_minor=fact.fee_minor,
+            currency=fact.currency,
+        )
+
+    async def completed(tx: Transaction, fact: AppointmentCompleted, envelope: Envelope) -> None:
+        await invoices.visit_completed(tx, fact.appointment_id)
+
+    async def cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Envelope) -> None:
+        await invoices.visit_cancelled(tx, fact.appointment_id, in_time=fact.in_time)
+
+    async def missed(tx: Transaction, fact: AppointmentNoShow, envelope: Envelope) -> None:
+        await invoices.visit_missed(tx, fact.appointment_id)
+
+    subscriptions.on("billing", AppointmentBooked, booked)
+    subscriptions.on("billing", AppointmentCompleted, completed)
+    subscriptions.on("billing", AppointmentCancelled, cancelled)
+    subscriptions.on("billing", AppointmentNoShow, missed)
