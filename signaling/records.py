@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from core.errors import BedsideError, Unavailable
@@ -20,8 +21,10 @@ log = logging.getLogger(__name__)
 
 KEY = "live:records"
 LOCK = "live:records:lock"
-# One process writes at a time; if it dies in the middle another goes on after this.
-LOCK_MS = 15_000
+# One process writes at a time; if it dies in the middle, another goes on after this. Should two ever write the same
+# report, the durable side takes it once.
+LOCK_MS = 3_000
+_UNLOCK = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
 class Records:
@@ -29,6 +32,7 @@ class Records:
         self._redis = store.redis
         self._visits = visits
         self._wanted = asyncio.Event()
+        self._unlock = store.redis.register_script(_UNLOCK)
 
     async def add(self, what: str, appointment_id: str, at: float, **more: Any) -> None:
         """``what`` names a method of the port; ``at`` is Unix seconds."""
@@ -55,7 +59,8 @@ class Records:
         """Write all there is. Raises what the port raises when it can't write now."""
         if not await self._redis.llen(KEY):
             return
-        if not await self._redis.set(LOCK, "1", nx=True, px=LOCK_MS):
+        mine = secrets.token_hex(8)
+        if not await self._redis.set(LOCK, mine, nx=True, px=LOCK_MS):
             return
         try:
             while (raw := await self._redis.lindex(KEY, 0)) is not None:
@@ -66,10 +71,10 @@ class Records:
                 except (BedsideError, KeyError, ValueError) as error:
                     # The other side will never take it; the rest must not wait for it.
                     log.error("record_refused", extra={"error": type(error).__name__})
-                await self._redis.lpop(KEY)
+                await self._redis.lrem(KEY, 1, cast(Any, raw))
                 await self._redis.pexpire(LOCK, LOCK_MS)
         finally:
-            await self._redis.delete(LOCK)
+            await asyncio.shield(self._unlock(keys=[LOCK], args=[mine]))
 
     async def _write(self, entry: dict[str, Any]) -> None:
         visit = UUID(entry["appointment_id"])

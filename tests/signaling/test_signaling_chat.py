@@ -9,6 +9,7 @@ import pytest
 from core.ids import uuid7
 from core.security.principal import Principal
 
+pytest_plugins = ["live_stage"]
 pytestmark = pytest.mark.integration
 SECRET = "chest pain since Tuesday"
 

@@ -11,6 +11,7 @@ from socketio.exceptions import ConnectionError as Refused
 from signaling.session import hashed, read_resume_token, replay_from, resume_token
 from signaling.store import LogEntry
 
+pytest_plugins = ["live_stage"]
 integration = pytest.mark.integration
 
 

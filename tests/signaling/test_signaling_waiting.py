@@ -10,6 +10,7 @@ from socketio.exceptions import ConnectionError as Refused
 
 from core.ids import uuid7
 
+pytest_plugins = ["live_stage"]
 pytestmark = pytest.mark.integration
 
 
