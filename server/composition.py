@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import billing
 import compliance
 import consultations
 import identity
@@ -30,7 +31,7 @@ class Modules:
     scheduling: scheduling.Scheduling = field(init=False)
     consultations: Consultations = field(init=False)
     records: Any = None
-    billing: Any = None
+    billing: billing.Billing = field(init=False)
     compliance: Audit = field(init=False)
     signaling: Live = field(init=False)
 
@@ -53,6 +54,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         invoices=for_consultations.Invoices(modules),
         visits=for_consultations.Visits(modules),
     )
+    modules.billing = billing.setup(context, people=for_scheduling.People(modules))
     modules.compliance = compliance.setup(context, people=for_scheduling.People(modules))
     modules.signaling = signaling.setup(
         context,

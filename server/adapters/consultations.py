@@ -63,10 +63,7 @@ class Invoices:
         self._modules = modules
 
     async def for_appointment(self, appointment_id: UUID) -> dict[str, Any] | None:
-        if self._modules.billing is None:
-            return None
-        found: dict[str, Any] | None = await self._modules.billing.invoice_for(appointment_id)
-        return found
+        return await self._modules.billing.invoice_for(appointment_id)
 
 
 class Visits:
