@@ -1,0 +1,74 @@
+"""ICE checks: proven ones are answered, all others are told apart from noise without a word."""
+
+from __future__ import annotations
+
+from aioice import stun as reference
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media import stun
+
+PASSWORD = b"a-password-of-the-server"
+TRANSACTION = bytes(range(12))
+
+
+def request(nominate: bool = True) -> bytes:
+    return stun.binding_request(TRANSACTION, "client", "server", PASSWORD, nominate=nominate)
+
+
+def test_a_check_of_another_implementation_is_proven_and_answered() -> None:
+    message = reference.Message(reference.Method.BINDING, reference.Class.REQUEST, TRANSACTION)
+    message.attributes["USERNAME"] = "server:client"
+    message.attributes["PRIORITY"] = 1
+    message.attributes["ICE-CONTROLLING"] = 7
+    message.attributes["USE-CANDIDATE"] = None
+    message.add_message_integrity(PASSWORD)
+    check = stun.parse_check(bytes(message))
+    assert check is not None
+    assert (check.local_ufrag, check.remote_ufrag, check.use_candidate, check.controlled) == (
+        "server",
+        "client",
+        True,
+        False,
+    )
+    assert stun.authentic(check, PASSWORD)
+    assert not stun.authentic(check, b"another")
+    for host in ("192.0.2.7", "2001:db8::7"):
+        answer = reference.parse_message(stun.success(check, PASSWORD, host, 4321))
+        assert answer.check_message_integrity(PASSWORD)
+        assert answer.attributes["XOR-MAPPED-ADDRESS"] == (host, 4321)
+    conflict = reference.parse_message(stun.role_conflict(check, PASSWORD))
+    assert conflict.check_message_integrity(PASSWORD)
+    assert conflict.attributes["ERROR-CODE"][0] == 487
+
+
+@given(st.integers(0, 200), st.integers(1, 255))
+def test_one_changed_byte_is_never_proven(position: int, change: int) -> None:
+    data = bytearray(request())
+    position %= len(data)
+    data[position] ^= change
+    check = stun.parse_check(bytes(data))
+    assert check is None or not stun.authentic(check, PASSWORD)
+
+
+@given(st.integers(0, 140))
+def test_a_truncated_check_is_no_check(size: int) -> None:
+    data = request()
+    if size < len(data):
+        assert stun.parse_check(data[:size]) is None
+
+
+@given(st.binary(max_size=600))
+def test_noise_is_no_check(noise: bytes) -> None:
+    for data in (noise, b"\x00\x01" + (len(noise) & 0xFFFC).to_bytes(2, "big") + stun.MAGIC_BYTES + noise):
+        check = stun.parse_check(data)
+        assert check is None or not stun.authentic(check, PASSWORD)
+
+
+def test_use_candidate_behind_the_proof_is_ignored() -> None:
+    data = request(nominate=False)[:-8]  # without fingerprint
+    data += b"\x00\x25\x00\x00"
+    data = data[:2] + (len(data) - 20).to_bytes(2, "big") + data[4:]
+    check = stun.parse_check(data)
+    assert check is not None
+    assert not check.use_candidate
