@@ -1,0 +1,49 @@
+"""Notifications: live notices, emails, reminders."""
+
+from __future__ import annotations
+
+from core.context import Context
+from notifications.mail import Mailer
+from notifications.namespace import LiveNotices
+from notifications.ports import Appointments, People, Sessions
+from notifications.repository import Repository
+from notifications.routes import build_routes
+from notifications.service import Notifications
+from notifications.subscribers import subscribe
+
+MAIL_EVERY_S = 1.0
+REMINDERS_EVERY_S = 5.0
+
+
+def setup(context: Context, *, people: People, appointments: Appointments, sessions: Sessions) -> Notifications:
+    """Build the module over the context: rules, routes, the live namespace, subscribers and jobs."""
+    context.policy.allow("notice.read", "patient", "practitioner", "desk", "admin", "auditor")
+    context.policy.allow("delivery.list", "desk", "admin")
+    live = LiveNotices(context.realtime, sessions, context.tokens, context.redis, context.clock)
+    context.realtime.register_namespace(live)
+    service = Notifications(
+        context.database("notifications"),
+        Repository(),
+        context.clock,
+        context.policy,
+        context.vault,
+        Mailer(context.settings.mail, context.clock),
+        context.settings.public_url,
+        live.send,
+        people=people,
+        appointments=appointments,
+    )
+    context.routes.append(build_routes(service))
+    subscribe(context.subscriptions, service)
+
+    async def send_mail() -> None:
+        await service.send_mail()
+
+    async def remind() -> None:
+        await service.send_due_reminders()
+
+    context.jobs.every(MAIL_EVERY_S, "notifications.send_mail", send_mail)
+    context.jobs.every(REMINDERS_EVERY_S, "notifications.remind", remind)
+    context.starting.append(live.start)
+    context.stopping.append(live.stop)
+    return service

@@ -1,0 +1,49 @@
+"""What notifications need of other modules; the composition root gives the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from core.security.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whom to write to. ``language`` is a BCP 47 tag, ``time_zone`` an IANA name."""
+
+    id: UUID
+    name: str
+    email: str
+    language: str
+    time_zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """``status``: booked, arrived, checked-in, fulfilled, cancelled, noshow, entered-in-error."""
+
+    id: UUID
+    patient_id: UUID
+    practitioner_id: UUID
+    start: datetime
+    status: str
+
+
+class People(Protocol):
+    async def get(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        """By id; unknown ids are left out."""
+        ...
+
+
+class Appointments(Protocol):
+    async def get(self, appointment_id: UUID) -> Appointment | None: ...
+
+
+class Sessions(Protocol):
+    async def authenticate(self, token: str) -> Principal:
+        """The person an access token stands for. Raises InvalidToken, also when its session was revoked."""
+        ...

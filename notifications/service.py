@@ -1,0 +1,284 @@
+"""Use cases of notices, deliveries and reminders; one transaction each. Policy: see ``allow`` in ``__init__``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from core.clock import Clock, rfc3339
+from core.database import Database, Transaction
+from core.errors import NotFound
+from core.ids import uuid7
+from core.security.policy import Policy
+from core.security.principal import Principal
+from core.security.vault import KeyDestroyed, Vault
+from notifications import reminders, templates
+from notifications.mail import Connection, Mailer, MailRefused, MailServerAway
+from notifications.ports import Appointments, People, Person
+from notifications.repository import Delivery, Repository, StoredNotice
+
+log = structlog.get_logger(__name__)
+
+MAIL_BATCH = 20
+REMINDER_BATCH = 50
+MAX_ATTEMPTS = 12  # about a day
+FIRST_RETRY_S = 15.0
+LONGEST_RETRY_S = 4 * 3600.0
+# The server is asked again soon: its absence says nothing about a mail.
+SERVER_RETRY = timedelta(seconds=5)
+# A sender that has not finished by now has died.
+STALE_AFTER = timedelta(minutes=2)
+OPEN_STATUSES = frozenset({"booked", "arrived", "checked-in"})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice, decrypted for its person."""
+
+    id: UUID
+    kind: str
+    title: str
+    body: str
+    link: str | None
+    created_at: datetime
+    read_at: datetime | None
+
+    def wire(self) -> dict[str, Any]:
+        """The shape of ``Notice`` in the protocol."""
+        return {
+            "id": str(self.id),
+            "kind": self.kind,
+            "title": self.title,
+            "body": self.body,
+            "link": self.link,
+            "created_at": rfc3339(self.created_at),
+            "read_at": None if self.read_at is None else rfc3339(self.read_at),
+        }
+
+
+Emit = Callable[[UUID, Notice], Awaitable[None]]
+
+
+def retry_delay(attempts: int) -> timedelta:
+    """How long after the given number of failed attempts: 15 s, doubling, to four hours. Pure."""
+    return timedelta(seconds=min(FIRST_RETRY_S * 2 ** (attempts - 1), LONGEST_RETRY_S))
+
+
+class Notifications:
+    def __init__(
+        self,
+        database: Database,
+        repository: Repository,
+        clock: Clock,
+        policy: Policy,
+        vault: Vault,
+        mailer: Mailer,
+        public_url: str,
+        emit: Emit,
+        *,
+        people: People,
+        appointments: Appointments,
+    ) -> None:
+        self._database = database
+        self._repository = repository
+        self._clock = clock
+        self._policy = policy
+        self._vault = vault
+        self._mailer = mailer
+        self._public_url = public_url
+        self._emit = emit
+        self._people = people
+        self._appointments = appointments
+
+    # Telling
+
+    async def tell(
+        self,
+        tx: Transaction,
+        kind: str,
+        person_id: UUID,
+        *,
+        other_id: UUID,
+        appointment_id: UUID,
+        start: datetime | None = None,
+        amount: tuple[int, str] | None = None,
+        link: str | None = None,
+        template: str | None = None,
+        mail: bool = True,
+    ) -> None:
+        """A notice for the person, in their language and zone; live after the commit, by email when ``mail``.
+
+        ``other_id`` is the one they meet. Does nothing for someone unknown.
+        """
+        people = await self._people.get([person_id, other_id])
+        person = people.get(person_id)
+        if person is None:
+            return
+        other = people[other_id].name if other_id in people else ""
+        values = {"other": other, **_values(person, start, amount)}
+        title, body = templates.render(template or kind, person.language, values)
+        notice_id, now = uuid7(), self._clock.now()
+        try:
+            sealed = await self._vault.encrypt_text(person_id, _place(notice_id), json.dumps([title, body]))
+        except KeyDestroyed:
+            return  # erased meanwhile: there is nobody to tell
+        path = link or f"/visits/{appointment_id}"
+        stored = StoredNotice(notice_id, person_id, kind, sealed, path, now, None)
+        await self._repository.add_notice(tx, stored, appointment_id)
+        if mail:
+            await self._repository.add_delivery(tx, uuid7(), stored, "email", now)
+        notice = Notice(notice_id, kind, title, body, path, now, None)
+
+        async def live() -> None:
+            await self._emit(person_id, notice)
+
+        tx.after_commit(live)
+
+    # Reading
+
+    async def notices(self, principal: Principal, before: UUID | None, limit: int) -> tuple[list[Notice], UUID | None]:
+        """One's own, newest first, and what to pass as ``before`` for more."""
+        self._policy.require(principal, "notice.read")
+        async with self._database.reading() as tx:
+            stored = await self._repository.notices_of(tx, principal.id, before, limit + 1)
+        following = stored[limit - 1].id if len(stored) > limit else None
+        notices = [await self._open(each) for each in stored[:limit]]
+        return [each for each in notices if each is not None], following
+
+    async def mark_read(self, principal: Principal, notice_id: UUID) -> None:
+        """Raises NotFound, also for somebody else's."""
+        self._policy.require(principal, "notice.read")
+        async with self._database.transaction() as tx:
+            if not await self._repository.mark_read(tx, principal.id, notice_id, self._clock.now()):
+                raise NotFound()
+
+    async def deliveries(
+        self, principal: Principal, before: UUID | None, limit: int
+    ) -> tuple[list[Delivery], UUID | None]:
+        self._policy.require(principal, "delivery.list")
+        async with self._database.reading() as tx:
+            found = await self._repository.deliveries(tx, before, limit + 1)
+        return found[:limit], found[limit - 1].id if len(found) > limit else None
+
+    async def _open(self, stored: StoredNotice) -> Notice | None:
+        try:
+            text = await self._vault.decrypt_text(stored.person_id, _place(stored.id), stored.sealed)
+        except KeyDestroyed:
+            return None
+        title, body = json.loads(text)
+        return Notice(stored.id, stored.kind, title, body, stored.link, stored.created_at, stored.read_at)
+
+    # Reminders
+
+    async def plan_reminders(
+        self, tx: Transaction, appointment_id: UUID, patient_id: UUID, practitioner_id: UUID, start: datetime
+    ) -> None:
+        await self._repository.void_reminders(tx, appointment_id)
+        planned = reminders.plan(appointment_id, patient_id, practitioner_id, start, self._clock.now())
+        await self._repository.plan_reminders(tx, planned)
+
+    async def void_reminders(self, tx: Transaction, appointment_id: UUID) -> None:
+        await self._repository.void_reminders(tx, appointment_id)
+
+    async def send_due_reminders(self) -> int:
+        """Tell whoever is to be reminded by now. Policy: ``reminders.choose``. Returns how many were told.
+
+        The row is settled in the transaction that writes the notice, so it is told once, however late.
+        """
+        now, told = self._clock.now(), 0
+        async with self._database.transaction() as tx:
+            due = await self._repository.due_reminders(tx, now, REMINDER_BATCH)
+            chosen = reminders.choose(due, now)
+            for each in due:
+                appointment = await self._appointments.get(each.appointment_id) if each in chosen else None
+                stands = (
+                    appointment is not None and appointment.status in OPEN_STATUSES and appointment.start == each.start
+                )
+                if appointment is not None and stands:
+                    patient = each.person_id == appointment.patient_id
+                    await self.tell(
+                        tx,
+                        "reminder",
+                        each.person_id,
+                        other_id=appointment.practitioner_id if patient else appointment.patient_id,
+                        appointment_id=each.appointment_id,
+                        start=each.start,
+                        mail=patient,
+                    )
+                    told += 1
+                await self._repository.settle_reminder(tx, each, "sent" if stands else "void")
+        return told
+
+    # Email
+
+    async def send_mail(self) -> int:
+        """Send what is due. Returns how many were handed over. A missing mail server delays, and is written down."""
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            due = await self._repository.take_due(tx, now, now - STALE_AFTER, MAIL_BATCH)
+        if not due:
+            return 0
+        sent = 0
+        people = await self._people.get(sorted({each.person_id for each in due}))
+        try:
+            async with self._mailer.connect() as connection:
+                while due:
+                    sent += await self._send(connection, due[0], people)
+                    due.pop(0)
+        except MailServerAway as error:
+            log.warning("mail server away", waiting=len(due))
+            async with self._database.transaction() as tx:
+                await self._repository.put_back(
+                    tx, [each.id for each in due], str(error), self._clock.now() + SERVER_RETRY
+                )
+        return sent
+
+    async def _send(self, connection: Connection, delivery: Delivery, people: Mapping[UUID, Person]) -> int:
+        person = people.get(delivery.person_id)
+        async with self._database.reading() as tx:
+            stored = await self._repository.notice(tx, delivery.notice_id)
+        notice = None if stored is None else await self._open(stored)
+        now = self._clock.now()
+        if person is None or notice is None:
+            async with self._database.transaction() as tx:
+                await self._repository.not_sent(tx, delivery.id, "skipped", "the person is unknown", now)
+            return 0
+        link = f"{self._public_url}{notice.link or '/'}"
+        text = templates.mail_text(person.language, person.name, notice.body, link)
+        try:
+            await connection.send(delivery.id, person.email, notice.title, text)
+        except MailRefused as error:
+            final = error.permanent or delivery.attempts >= MAX_ATTEMPTS
+            async with self._database.transaction() as tx:
+                await self._repository.not_sent(
+                    tx,
+                    delivery.id,
+                    "failed" if final else "waiting",
+                    f"the mail server {error}",
+                    now + retry_delay(delivery.attempts),
+                )
+            return 0
+        async with self._database.transaction() as tx:
+            await self._repository.sent(tx, delivery.id, self._clock.now())
+        return 1
+
+    async def check_mail(self) -> str | None:
+        """None when the mail server answers, else what is wrong, for the health page."""
+        return await self._mailer.check()
+
+
+def _place(notice_id: UUID) -> str:
+    return f"notice/{notice_id}"
+
+
+def _values(person: Person, start: datetime | None, amount: tuple[int, str] | None) -> dict[str, str]:
+    return {
+        "when": "" if start is None else templates.when(start, person.language, person.time_zone),
+        "amount": "" if amount is None else templates.money(*amount, person.language),
+    }

@@ -1,0 +1,146 @@
+"""What notices say, in English and French. No health data: names, times and amounts only. Pure.
+
+Titles become subjects of emails, which others may see, so they hold no names either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+LANGUAGES = ("en", "fr")
+
+# Currencies without a minor unit (ISO 4217) among those we meet.
+_NO_MINOR_UNIT = frozenset({"XOF", "XAF", "GNF", "JPY", "RWF", "UGX"})
+
+_DAYS = {
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+    "fr": ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"),
+}
+_MONTHS = {
+    "en": (
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+    "fr": (
+        *("janvier", "février", "mars", "avril", "mai", "juin"),
+        *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
+    ),
+}
+
+# kind → language → (title, body)
+_TEXTS: dict[str, dict[str, tuple[str, str]]] = {
+    "appointment.booked": {
+        "en": ("Your appointment is confirmed", "You meet {other} by video on {when}."),
+        "fr": ("Votre rendez-vous est confirmé", "Vous rencontrez {other} en vidéo le {when}."),
+    },
+    "appointment.booked.practitioner": {
+        "en": ("New appointment", "{other} booked a video visit on {when}."),
+        "fr": ("Nouveau rendez-vous", "{other} a réservé une visite vidéo le {when}."),
+    },
+    "appointment.rescheduled": {
+        "en": ("Your appointment has moved", "The visit with {other} is now on {when}."),
+        "fr": ("Votre rendez-vous est déplacé", "La visite avec {other} a maintenant lieu le {when}."),
+    },
+    "appointment.cancelled": {
+        "en": ("Your appointment is cancelled", "The visit with {other} on {when} will not take place."),
+        "fr": ("Votre rendez-vous est annulé", "La visite avec {other} du {when} n'aura pas lieu."),
+    },
+    "appointment.completed": {
+        "en": ("Your visit is complete", "The summary of your visit with {other} is ready to read."),
+        "fr": ("Votre visite est terminée", "Le compte rendu de votre visite avec {other} est disponible."),
+    },
+    "appointment.no_show": {
+        "en": ("We missed you", "Your visit with {other} on {when} did not take place. You can book another time."),
+        "fr": (
+            "Vous nous avez manqué",
+            "La visite avec {other} du {when} n'a pas eu lieu. Réservez un autre moment.",
+        ),
+    },
+    "consultation.patient_waiting": {
+        "en": ("A patient is waiting", "{other} is in your waiting room."),
+        "fr": ("Un patient attend", "{other} est dans votre salle d'attente."),
+    },
+    "consultation.started": {
+        "en": ("Your visit has begun", "{other} is with you now."),
+        "fr": ("Votre visite a commencé", "{other} est avec vous."),
+    },
+    "prescription.issued": {
+        "en": ("There is news from your visit", "{other} has issued a document for you. Sign in to read it."),
+        "fr": ("Du nouveau après votre visite", "{other} vous a remis un document. Connectez-vous pour le lire."),
+    },
+    "invoice.due": {
+        "en": ("An invoice is due", "The invoice of your visit with {other} can be paid now."),
+        "fr": ("Une facture est à régler", "La facture de votre visite avec {other} peut être réglée."),
+    },
+    "invoice.paid": {
+        "en": ("Your invoice is paid", "Thank you. The invoice of your visit with {other} is settled."),
+        "fr": ("Votre facture est réglée", "Merci. La facture de votre visite avec {other} est soldée."),
+    },
+    "payment.succeeded": {
+        "en": ("Payment received", "We received your payment of {amount}."),
+        "fr": ("Paiement reçu", "Nous avons reçu votre paiement de {amount}."),
+    },
+    "payment.failed": {
+        "en": ("A payment failed", "Your payment did not go through; nothing was taken. You can try again."),
+        "fr": ("Un paiement a échoué", "Votre paiement n'a pas abouti ; rien n'a été débité. Vous pouvez réessayer."),
+    },
+    "payment.refunded": {
+        "en": ("Refund on its way", "{amount} is paid back the way it was paid."),
+        "fr": ("Remboursement en cours", "{amount} vous est remboursé par le même moyen de paiement."),
+    },
+    "claim.decided": {
+        "en": ("Your insurer has answered", "The decision on your claim is ready to read."),
+        "fr": ("Votre assureur a répondu", "La décision sur votre demande est disponible."),
+    },
+    "reminder": {
+        "en": ("Reminder of your appointment", "Your video visit with {other} begins on {when}."),
+        "fr": ("Rappel de votre rendez-vous", "Votre visite vidéo avec {other} commence le {when}."),
+    },
+}
+_MAIL = {
+    "en": ("Hello {name},", "Open Bedside: {link}", "This message was sent automatically. Please don't answer it."),
+    "fr": ("Bonjour {name},", "Ouvrir Bedside : {link}", "Ce message est automatique. Merci de ne pas y répondre."),
+}
+
+
+def known_language(tag: str) -> str:
+    """The language of ours nearest to a BCP 47 tag."""
+    primary = tag.partition("-")[0].lower()
+    return primary if primary in LANGUAGES else LANGUAGES[0]
+
+
+def kinds() -> frozenset[str]:
+    return frozenset(_TEXTS)
+
+
+def render(kind: str, language: str, values: Mapping[str, str]) -> tuple[str, str]:
+    """Title and body of a notice."""
+    title, body = _TEXTS[kind][known_language(language)]
+    return title, body.format_map(values)
+
+
+def mail_text(language: str, name: str, body: str, link: str) -> str:
+    """The whole text of an email."""
+    greeting, opening, ending = _MAIL[known_language(language)]
+    return f"{greeting.format(name=name)}\n\n{body}\n\n{opening.format(link=link)}\n\n-- \n{ending}\n"
+
+
+def when(moment: datetime, language: str, time_zone: str) -> str:
+    """A moment in a person's zone and language, with the zone named: ``Saturday 21 November 2026 at 14:30 (…)``."""
+    chosen, local = known_language(language), moment.astimezone(ZoneInfo(time_zone))
+    day, month = _DAYS[chosen][local.weekday()], _MONTHS[chosen][local.month - 1]
+    zone = time_zone.replace("_", " ")
+    if chosen == "fr":
+        return f"{day} {local.day} {month} {local.year} à {local:%H:%M} ({zone})"
+    return f"{day} {local.day} {month} {local.year} at {local:%H:%M} ({zone})"
+
+
+def money(amount_minor: int, currency: str, language: str) -> str:
+    """An amount for people: ``15,000 XOF``, ``12.50 EUR``; French groups by narrow spaces and has a comma."""
+    digits = 0 if currency in _NO_MINOR_UNIT else 2
+    text = f"{amount_minor / 10**digits:,.{digits}f}"
+    if known_language(language) == "fr":
+        text = text.replace(",", "\u202f").replace(".", ",")
+    return f"{text} {currency}"
