@@ -29,6 +29,7 @@ from core.events import Envelope, Subscriptions
 from core.jobs import Jobs
 from core.outbox import prune
 from core.parking import Parking
+from core.telemetry import REGISTRY
 
 log = structlog.get_logger(__name__)
 
@@ -45,8 +46,9 @@ _LAG = Histogram(
     "From a fact's writing to the end of its handling",
     ["group"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+    registry=REGISTRY,
 )
-_HANDLED = Counter("bedside_facts_handled_total", "Facts by outcome", ["group", "outcome"])
+_HANDLED = Counter("bedside_facts_handled_total", "Facts by outcome", ["group", "outcome"], registry=REGISTRY)
 
 
 class Consumers:
