@@ -20,6 +20,7 @@ from core.context import Context
 from server.adapters import consultations as for_consultations
 from server.adapters import scheduling as for_scheduling
 from server.adapters.live_visit import DurableChat, DurableVisits
+from server.adapters.people import Names
 from signaling.live import Live
 
 
@@ -39,11 +40,12 @@ class Modules:
 def compose(context: Context, roles: frozenset[str]) -> Modules:
     """Set up all modules. Nothing is started and nothing asked of a database yet."""
     modules = Modules()
+    names = Names(modules)
     modules.identity = identity.setup(context)
     modules.scheduling = scheduling.setup(
         context,
         practitioners=for_scheduling.Practitioners(modules),
-        people=for_scheduling.People(modules),
+        people=names,
         consultations=for_scheduling.Consultations(modules),
     )
     modules.consultations = consultations.setup(
@@ -54,8 +56,8 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         invoices=for_consultations.Invoices(modules),
         visits=for_consultations.Visits(modules),
     )
-    modules.billing = billing.setup(context, people=for_scheduling.People(modules))
-    modules.compliance = compliance.setup(context, people=for_scheduling.People(modules))
+    modules.billing = billing.setup(context, people=names)
+    modules.compliance = compliance.setup(context, people=names)
     modules.signaling = signaling.setup(
         context,
         visits=DurableVisits(modules.consultations),

@@ -53,14 +53,6 @@ class Practitioners:
         return [Specialty(each.code, each.name, each.providers) for each in counts]
 
 
-class People:
-    def __init__(self, modules: Modules) -> None:
-        self._modules = modules
-
-    async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
-        return await self._modules.identity.directory.names(ids)
-
-
 class Consultations:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
