@@ -1,0 +1,40 @@
+"""What records needs of other modules; the composition root gives the adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+class Care(Protocol):
+    async def care_relation(self, practitioner_id: UUID, patient_id: UUID) -> bool:
+        """True while the practitioner has an appointment with the patient, or has had one."""
+        ...
+
+
+class People(Protocol):
+    async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
+        """Display names by person id; unknown ids are left out."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentInfo:
+    """``status`` is the appointment's FHIR word."""
+
+    id: UUID
+    patient_id: UUID
+    practitioner_id: UUID
+    status: str
+
+
+class Appointments(Protocol):
+    async def get(self, appointment_id: UUID) -> AppointmentInfo | None: ...
+
+
+class Consultations(Protocol):
+    async def summary(self, appointment_id: UUID) -> tuple[str | None, str | None]:
+        """Summary and outcome of a completed consultation, in clear."""
+        ...
