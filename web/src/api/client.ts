@@ -1,0 +1,93 @@
+import { http, newKey, type RequestOptions } from "./http";
+import type * as T from "./types";
+
+type Query = NonNullable<RequestOptions["query"]>;
+const get = <R>(path: string, query?: Query) => http.request<R>(path, { query });
+const send = <R>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown, idempotencyKey?: string) =>
+  http.request<R>(path, { method, body, idempotencyKey });
+
+/** Every call of the protocol that the pages make, by name. */
+export const api = {
+  // identity
+  register: (input: { email: string; password: string; name: string; language?: string; time_zone?: string }) =>
+    send<{ user: T.User }>("POST", "/auth/register", input),
+  login: (input: { email: string; password: string; code?: string }) => send<T.SignedIn>("POST", "/auth/login", { ...input, client: "browser" }),
+  logout: () => send<void>("POST", "/auth/logout", {}),
+  me: () => get<T.Profile>("/me"),
+  changeMe: (input: Partial<Pick<T.Profile, "name" | "language" | "time_zone" | "phone" | "birth_date">>) => send<T.Profile>("PATCH", "/me", input),
+  patient: (id: T.Id) => get<T.Patient>(`/patients/${id}`),
+  people: (query: { role?: string; q?: string; cursor?: string; limit?: number }) => get<T.Page<T.Person>>("/people", query),
+  demo: () => get<T.Demo>("/demo"),
+
+  // scheduling
+  specialties: () => get<{ items: T.Specialty[] }>("/specialties"),
+  providers: (query: { specialty?: string; date?: string; language?: string; name?: string; cursor?: string; limit?: number }) =>
+    get<T.Page<T.Provider>>("/providers", query),
+  provider: (id: T.Id) => get<T.Provider>(`/providers/${id}`),
+  available: (practitioner_id: T.Id, date: string) => get<{ items: T.Slot[]; time_zone: string }>("/appointments/available", { practitioner_id, date }),
+  book: (input: { practitioner_id: T.Id; start: T.Time; reason?: string; patient_id?: T.Id }, key?: string) =>
+    send<T.Appointment>("POST", "/appointments", { kind: "video", ...input }, key),
+  appointments: (query: { practitioner_id?: T.Id; patient_id?: T.Id; date?: string; from?: string; to?: string; status?: string; cursor?: string; limit?: number }) =>
+    get<T.Page<T.Appointment>>("/appointments", query),
+  appointment: (id: T.Id) => get<T.Appointment>(`/appointments/${id}`),
+  setStatus: (id: T.Id, input: { status: T.StatusWord; start?: T.Time; reason?: string }) => send<T.Appointment>("PUT", `/appointments/${id}/status`, input),
+  cancel: (id: T.Id) => send<T.Appointment>("DELETE", `/appointments/${id}`),
+  schedule: (practitioner: T.Id) => get<T.Schedule>(`/practitioners/${practitioner}/schedule`),
+  saveSchedule: (practitioner: T.Id, schedule: T.Schedule) => send<T.Schedule>("PUT", `/practitioners/${practitioner}/schedule`, schedule),
+
+  // the visit
+  videoToken: (appointment: T.Id) => get<T.VisitToken>(`/appointments/${appointment}/video-token`),
+  guestVideoToken: (guestToken: string) => http.request<T.VisitToken>("/guest/video-token", { token: guestToken }),
+  probeToken: (appointment: T.Id) =>
+    send<{ token: string; expires_at: T.Time; namespace: string; ice_servers: T.IceServer[] }>("POST", `/appointments/${appointment}/probe-token`, {}),
+  practiceToken: () => send<{ token: string; expires_at: T.Time; namespace: string }>("POST", "/practice/token", {}),
+  invite: (consultation: T.Id, input: { role: "interpreter" | "guest"; name: string }) => send<T.Invitation>("POST", `/consultations/${consultation}/invitations`, input),
+  redeem: (secret: string) =>
+    send<{ guest_token: string; expires_at: T.Time; appointment_id: T.Id; role: string; name: string }>("POST", "/invitations/redeem", { secret }),
+  consultation: (id: T.Id) => get<T.Consultation>(`/consultations/${id}`),
+  notes: (id: T.Id) => get<T.Notes>(`/consultations/${id}/notes`),
+  saveNotes: (id: T.Id, input: { text: string; version: number }) => send<T.Notes>("PUT", `/consultations/${id}/notes`, input),
+  complete: (id: T.Id, input: { summary: string; outcome?: string }) => send<T.Consultation>("POST", `/consultations/${id}/complete`, input),
+  upload: (id: T.Id, file: File) => {
+    const form = new FormData();
+    form.append("file", file);
+    return http.request<{ file_id: T.Id; name: string; size: number; content_type: string }>(`/consultations/${id}/files`, { method: "POST", form });
+  },
+  file: (id: T.Id, file: T.Id) => http.blob(`/consultations/${id}/files/${file}`),
+
+  // records
+  entries: (patient: T.Id, query?: { cursor?: string; limit?: number; kind?: string }) => get<T.Page<T.RecordEntry>>(`/patients/${patient}/medical-records`, query),
+  record: (patient: T.Id) => get<T.PatientRecord>(`/records/${patient}`),
+  changeRecord: (
+    patient: T.Id,
+    input: { version: number; summary?: Partial<T.RecordSummary>; add?: { kind: T.EntryKind; content: object; appointment_id?: T.Id }[] },
+  ) => send<T.PatientRecord>("PATCH", `/records/${patient}`, input),
+  prescribe: (appointment: T.Id, input: T.NewPrescription) => send<T.Prescription>("POST", `/appointments/${appointment}/prescriptions`, input),
+  prescriptions: (patient_id: T.Id) => get<T.Page<T.Prescription>>("/prescriptions", { patient_id }),
+  pharmacies: (lat: number, lon: number, limit = 5) => get<{ items: T.Pharmacy[] }>("/pharmacies", { lat, lon, limit }),
+
+  // billing
+  invoices: (query: { status?: string; appointment_id?: T.Id; patient_id?: T.Id; cursor?: string; limit?: number }) => get<T.Page<T.Invoice>>("/billing/invoices", query),
+  invoice: (id: T.Id) => get<T.Invoice>(`/billing/invoices/${id}`),
+  invoicePdf: (id: T.Id) => http.blob(`/billing/invoices/${id}.pdf`),
+  adjustInvoice: (id: T.Id, input: { version: number; lines: T.InvoiceLine[]; reason: string }) => send<T.Invoice>("PATCH", `/billing/invoices/${id}`, input),
+  pay: (input: { invoice_id: T.Id; gateway: "sandbox" | "cash"; method?: { sandbox_outcome?: "succeeded" | "failed" | "pending" } }, key: string = newKey()) =>
+    send<T.Payment>("POST", "/payments/process", input, key),
+  payment: (id: T.Id) => get<T.Payment>(`/payments/${id}`),
+  refund: (payment: T.Id, input: { amount: T.Money; reason: string }, key: string = newKey()) => send<T.Refund>("POST", `/payments/${payment}/refunds`, input, key),
+  coverages: (patient_id?: T.Id) => get<T.Page<T.Coverage>>("/billing/coverages", { patient_id }),
+  addCoverage: (input: { patient_id?: T.Id; insurer: string; member_number: string }) => send<T.Coverage>("POST", "/billing/coverages", input),
+  claims: (invoice_id?: T.Id) => get<T.Page<T.Claim>>("/billing/claims", { invoice_id }),
+  fileClaim: (input: { invoice_id: T.Id; coverage_id: T.Id }) => send<T.Claim>("POST", "/billing/claims", input),
+
+  // notices, analytics, compliance
+  notices: (query?: { cursor?: string; limit?: number }) => get<T.Page<T.Notice>>("/notifications", query),
+  readNotice: (id: T.Id) => send<void>("POST", `/notifications/${id}/read`, {}),
+  deliveries: (query?: { cursor?: string; limit?: number }) => get<T.Page<T.Delivery>>("/notifications/deliveries", query),
+  mails: () => get<T.Page<T.Mail>>("/demo/mail"),
+  mail: (id: T.Id) => get<T.MailMessage>(`/demo/mail/${id}`),
+  analytics: (query: { from: string; to: string }) => get<T.AnalyticsSummary>("/analytics/summary", query),
+  audit: (query: { patient_id?: string; actor_id?: string; from?: string; to?: string; cursor?: string }) => get<T.Page<T.AuditRow>>("/audit", query),
+  recordAccesses: (query?: { cursor?: string }) => get<T.Page<T.AuditRow>>("/me/record-accesses", query),
+  health: () => get<T.Health>("/admin/health"),
+};

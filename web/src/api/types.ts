@@ -1,0 +1,108 @@
+/** The shapes of docs/protocol.md. */
+
+export type Id = string;
+export type Time = string;
+export type DateOnly = string;
+
+export type Money = { amount_minor: number; currency: string };
+export type Role = "patient" | "practitioner" | "desk" | "admin" | "auditor";
+export type User = {
+  id: Id; roles: Role[]; role: Role; name: string; email: string; language: string; time_zone: string; email_verified: boolean;
+};
+export type Profile = User & { phone: string | null; birth_date: DateOnly | null };
+export type Patient = {
+  id: Id; name: string; birth_date: DateOnly | null; phone: string | null; email: string; language: string; time_zone: string;
+};
+export type Person = { id: Id; name: string; email: string; roles: Role[]; created_at: Time };
+export type SignedIn = { access_token: string; expires_in: number; user: User };
+export type Page<T> = { items: T[]; next_cursor: string | null };
+
+export type Slot = { start: Time; end: Time };
+export type Specialty = { code: string; name: string; providers: number };
+export type Provider = {
+  id: Id; name: string; title: string; specialties: string[]; languages: string[]; fee: Money; location: string;
+  time_zone: string; about: string; licence_verified: boolean; next_slots: Slot[];
+};
+export type AppointmentStatus = "booked" | "arrived" | "checked-in" | "fulfilled" | "cancelled" | "noshow" | "entered-in-error";
+export type Appointment = {
+  id: Id; status: AppointmentStatus; kind: "video"; practitioner_id: Id; patient_id: Id; practitioner_name: string;
+  patient_name: string; specialty: string; start: Time; end: Time; practitioner_time_zone: string; reason: string | null;
+  visit_opens_at: Time; visit_closes_at: Time; fee: Money; created_at: Time; version: number;
+};
+export type StatusWord = "completed" | "cancelled" | "rescheduled" | "no_show" | "arrived" | "checked_in";
+export type Schedule = {
+  time_zone: string; slot_minutes: number; buffer_minutes: number; notice_minutes: number; horizon_days: number;
+  rules: { weekday: number; start: string; end: string }[];
+  exceptions: { date: DateOnly; closed: boolean; start?: string | null; end?: string | null }[];
+  version: number;
+};
+
+export type IceServer = { urls: string[]; username?: string; credential?: string };
+export type VisitToken = { token: string; expires_at: Time; namespace: string; ice_servers: IceServer[]; participant_id: Id };
+export type ChatMessage = {
+  message_id: Id; client_id: string; participant_id: Id; name: string; role: string; audience: "all" | "clinicians";
+  text: string | null; file: { file_id: Id; name: string; size: number; content_type: string } | null;
+  sent_at: Time; edited_at: Time | null;
+};
+export type Consultation = {
+  id: Id; appointment_id: Id; patient_id: Id; practitioner_id: Id;
+  status: "planned" | "in-progress" | "completed" | "cancelled";
+  started_at: Time | null; ended_at: Time | null; completed_at: Time | null; summary: string | null; outcome: string | null;
+  participants: { name: string; role: string; joined_at: Time; left_at: Time | null }[];
+  attendance: { outcome: string | null; evidence: object };
+  chat: ChatMessage[]; prescriptions: Prescription[]; invoice: Invoice | null; recordings: object[];
+};
+export type Notes = { text: string; version: number; saved_at: Time | null };
+export type Invitation = { id: Id; url: string; expires_at: Time };
+
+export type EntryKind = "visit" | "note" | "diagnosis" | "allergy" | "vital" | "history";
+export type RecordEntry = {
+  id: Id; kind: EntryKind; recorded_at: Time; author_id: Id; author_name: string; appointment_id: Id | null;
+  content: Record<string, unknown>; version: number;
+};
+export type RecordSummary = { history: string; allergies: string[]; conditions: string[]; medications: string[] };
+export type PatientRecord = { patient_id: Id; version: number; summary: RecordSummary; entries: RecordEntry[]; updated_at: Time };
+export type Dosage = { text: string; dose: number; unit: string; frequency: number; period: string };
+export type Prescription = {
+  id: Id; appointment_id: Id; patient_id: Id; practitioner_id: Id; practitioner_name: string; status: "active" | "stopped" | "completed";
+  medication: { code: string; display: string }; dosage: Dosage; refills: number; pharmacy_id: Id | null; code: string; issued_at: Time;
+};
+export type NewPrescription = { medication: { code: string; display: string }; dosage: Dosage; refills: number; pharmacy_id?: Id };
+export type Pharmacy = { id: Id; name: string; address: string; lat: number; lon: number; phone: string; hours: string; distance_m: number };
+
+export type InvoiceStatus = "pending" | "due" | "paid" | "partly_refunded" | "refunded" | "void";
+export type InvoiceLine = { description: string; amount: Money };
+export type Invoice = {
+  id: Id; number: string | null; status: InvoiceStatus; appointment_id: Id; patient_id: Id; practitioner_id: Id; practitioner_name: string;
+  lines: InvoiceLine[]; total: Money; paid: Money; refunded: Money; issued_at: Time; due_at: Time | null; version: number;
+};
+export type Payment = {
+  id: Id; invoice_id: Id; status: "created" | "pending" | "authorised" | "succeeded" | "failed" | "expired" | "cancelled";
+  gateway: string; amount: Money; redirect_url: string | null; created_at: Time;
+};
+export type Refund = { id: Id; payment_id: Id; amount: Money; status: "pending" | "succeeded" | "failed"; reason: string; created_at: Time };
+export type Claim = {
+  id: Id; invoice_id: Id; coverage_id: Id; status: "submitted" | "approved" | "rejected" | "partial"; approved: Money | null; created_at: Time;
+};
+export type Coverage = { id: Id; patient_id: Id; insurer: string; member_number_last4: string };
+
+export type Notice = { id: Id; kind: string; title: string; body: string; link: string | null; created_at: Time; read_at: Time | null };
+export type Delivery = {
+  id: Id; channel: string; kind: string; status: string; attempts: number; created_at: Time; last_error: string | null;
+};
+export type Mail = { id: Id; to: string; subject: string; received_at: Time };
+export type MailMessage = Mail & { text: string };
+export type AnalyticsSummary = {
+  visits_completed: number; no_show_rate: number; revenue: Money[];
+  per_day: { date: DateOnly; booked: number; completed: number; no_show: number; revenue_minor: number }[];
+  median_wait_s: number | null; as_of: Time;
+};
+export type AuditRow = {
+  id: Id; at: Time; action: string; actor_id: Id; actor_name: string | null; actor_role: string | null; resource: string;
+  resource_id: Id | null; patient_id: Id | null; reason: string | null;
+};
+export type Health = {
+  checks: { name: string; status: "ok" | "failed"; detail: string | null }[];
+  workers: Record<string, unknown>[]; calls: number; waiting: number;
+};
+export type Demo = { accounts: { role: Role; name: string; email: string; password: string }[] };

@@ -1,0 +1,4 @@
+import { common } from "./common";
+
+/** Every sentence of the application, apart from the live visit's own. */
+export const en = { ...common };

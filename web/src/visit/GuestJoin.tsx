@@ -1,0 +1,4 @@
+/** Replaced by the live visit. */
+export function GuestJoin() {
+  return null;
+}

@@ -1,0 +1,4 @@
+/** Replaced by the live visit. */
+export function PatientVisit(_: { appointmentId: string }) {
+  return null;
+}

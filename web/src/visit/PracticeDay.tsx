@@ -1,0 +1,4 @@
+/** Replaced by the live visit. */
+export function PracticeDay() {
+  return null;
+}
