@@ -135,17 +135,21 @@ class Audit:
                 return total
 
     async def verify(self) -> Verification:
-        """Walk the whole chain and name the first row that does not fit."""
-        before, position, broken = START, 1, None
-        while broken is None:
-            async with self._database.reading() as tx:
-                links = await repository.links(tx, position - 1, BATCH)
-            before, position, broken = await asyncio.to_thread(chain.check, self._key, before, position, links)
-            if len(links) < BATCH:
-                break
-        async with self._database.reading() as tx:
-            unsealed, first = await repository.count_unsealed(tx)
-        return Verification(position - 1, broken, unsealed, first, before.hex())
+        return await verify(self._database, self._key)
+
+
+async def verify(database: Database, key: bytes) -> Verification:
+    """Walk the whole chain and name the first row that does not fit."""
+    before, position, broken = START, 1, None
+    while broken is None:
+        async with database.reading() as tx:
+            links = await repository.links(tx, position - 1, BATCH)
+        before, position, broken = await asyncio.to_thread(chain.check, key, before, position, links)
+        if len(links) < BATCH:
+            break
+    async with database.reading() as tx:
+        unsealed, first = await repository.count_unsealed(tx)
+    return Verification(position - 1, broken, unsealed, first, before.hex())
 
 
 def _read_cursor(cursor: str | None) -> int | None:

@@ -138,6 +138,26 @@ def openapi() -> None:
     click.echo(json.dumps(asyncio.run(describe_api()), indent=2))
 
 
+@main.group()
+def audit() -> None:
+    """The audit trail."""
+
+
+@audit.command("verify")
+@asynchronous
+async def audit_verify() -> None:
+    """Follow the trail's hash chain; exit code 1 and the first broken row when something was changed."""
+    from server.audit import verify_trail
+
+    settings = read_settings()
+    require(settings, "database.url", "database.role_secret", "security.master_key")
+    lines, intact = await verify_trail(settings)
+    for line in lines:
+        click.echo(line)
+    if not intact:
+        sys.exit(1)
+
+
 @main.command("make-key")
 def make_key() -> None:
     """Print a new master key."""

@@ -6,18 +6,19 @@ Modules know nothing of each other. An adapter reaches its neighbour when it is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import billing
 import compliance
 import consultations
 import identity
+import records
 import scheduling
 import signaling
 from compliance.service import Audit
 from consultations.service import Consultations
 from core.context import Context
 from server.adapters import consultations as for_consultations
+from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
 from server.adapters.live_visit import DurableChat, DurableVisits
 from server.adapters.people import Names
@@ -31,7 +32,7 @@ class Modules:
     identity: identity.Identity = field(init=False)
     scheduling: scheduling.Scheduling = field(init=False)
     consultations: Consultations = field(init=False)
-    records: Any = None
+    records: records.Records = field(init=False)
     billing: billing.Billing = field(init=False)
     compliance: Audit = field(init=False)
     signaling: Live = field(init=False)
@@ -55,6 +56,13 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         prescriptions=for_consultations.Prescriptions(modules),
         invoices=for_consultations.Invoices(modules),
         visits=for_consultations.Visits(modules),
+    )
+    modules.records = records.setup(
+        context,
+        care=for_records.Care(modules),
+        people=names,
+        appointments=for_records.Appointments(modules),
+        consultations=for_records.Consultations(modules),
     )
     modules.billing = billing.setup(context, people=names)
     modules.compliance = compliance.setup(context, people=names)

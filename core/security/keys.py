@@ -128,7 +128,7 @@ class JwtTokens:
         self._loaded_at = float("-inf")
 
     async def load(self) -> None:
-        """Read the keys; call at start, and every ``RELOAD_S`` seconds so that rotation happens."""
+        """Read the keys; call at start. Afterwards use itself reloads them, so that rotation happens."""
         keys = await self._store.load()
         self._keys = {key.kid: key for key in keys}
         self._loaded_at = self._clock.monotonic()
@@ -137,6 +137,7 @@ class JwtTokens:
         """A signed token. ``extra`` holds JSON values; UUIDs and sets are rendered."""
         assert timedelta(0) < lifetime <= LONGEST_TOKEN, "a token lives at most a day"
         assert not RESERVED & extra.keys(), "reserved claim"
+        self._reload_when_old()
         now = self._clock.now()
         issued = int(now.timestamp())
         payload = {name: _json(value) for name, value in extra.items()} | {
@@ -156,6 +157,7 @@ class JwtTokens:
         A signature check costs some 200 µs, and an access token comes many times: what was once found good is
         remembered by its digest, and only its time and its key are looked at again.
         """
+        self._reload_when_old()
         digest = hashlib.sha256(f"{kind} {token}".encode(errors="replace")).digest()
         remembered = self._verified.get(digest)
         if remembered is None:
@@ -205,6 +207,10 @@ class JwtTokens:
         if self.reloading is not None:
             self.reloading.cancel()
             await asyncio.gather(self.reloading, return_exceptions=True)
+
+    def _reload_when_old(self) -> None:
+        if self._clock.monotonic() - self._loaded_at > RELOAD_S:
+            self._reload_soon()
 
     def _reload_soon(self) -> None:
         busy = self.reloading is not None and not self.reloading.done()

@@ -52,10 +52,7 @@ class Prescriptions:
         self._modules = modules
 
     async def for_appointment(self, appointment_id: UUID) -> list[dict[str, Any]]:
-        if self._modules.records is None:
-            return []
-        found: list[dict[str, Any]] = await self._modules.records.prescriptions_for(appointment_id)
-        return found
+        return await self._modules.records.prescriptions_for(appointment_id)
 
 
 class Invoices:

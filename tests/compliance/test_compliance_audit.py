@@ -15,6 +15,7 @@ from core.context import Context
 from core.errors import Forbidden, InvalidInput
 from core.ids import uuid7
 from core.security.principal import ANONYMOUS, Principal, Role
+from server.audit import verify_trail
 
 pytestmark = pytest.mark.integration
 
@@ -127,3 +128,15 @@ async def test_the_program_itself_can_change_neither_trail_nor_seals(audit: Audi
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with context.database(module).transaction() as tx:
                 await tx.execute(statement)
+
+
+async def test_the_command_proves_the_trail_by_itself(audit: Audit, context: Context) -> None:
+    await write(context, uuid7(), uuid7())
+    await audit.seal()
+    lines, intact = await verify_trail(context.settings)
+    assert intact
+    assert lines[-1] == "the trail is intact"
+    await write(context, uuid7(), uuid7())
+    lines, intact = await verify_trail(context.settings)
+    assert intact
+    assert any(line.startswith("not sealed yet: 1") for line in lines)

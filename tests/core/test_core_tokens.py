@@ -201,6 +201,16 @@ async def test_an_unknown_key_is_loaded_in_the_background(tokens: JwtTokens, sto
     tokens.verify(token, "access")
 
 
+async def test_old_keys_are_read_again_by_use(tokens: JwtTokens, store: KeyList, clock: HandClock) -> None:
+    token = tokens.issue("access", uuid7(), timedelta(hours=1))
+    store.keys.append(SigningKey.generate(clock.now()))
+    clock.at += 6 * MINUTE
+    tokens.verify(token, "access")
+    assert tokens.reloading is not None
+    await asyncio.wait_for(tokens.reloading, 5)
+    assert len(tokens.jwks()["keys"]) == 2
+
+
 async def test_a_flood_of_unknown_keys_loads_once(tokens: JwtTokens, store: KeyList, clock: HandClock) -> None:
     loads = 0
     load = store.load
