@@ -20,7 +20,7 @@ from billing.schemas import InvoiceBody
 from billing.subscribers import subscribe
 from core.context import Context
 
-RECONCILE_EVERY_S = 3.0
+RECONCILE_EVERY_S = 2.0
 CLAIMS_EVERY_S = 3.0
 
 

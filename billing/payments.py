@@ -31,7 +31,7 @@ from core.security.principal import SYSTEM, Principal
 from core.security.vault import Vault
 
 # A payment is asked about again this long after its last answer; sooner it may be in another process's hands.
-ASK_AGAIN_AFTER = timedelta(seconds=3)
+ASK_AGAIN_AFTER = timedelta(seconds=2)
 BATCH = 50
 
 log = structlog.get_logger("billing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,8 @@ from billing.models import InvoiceView
 
 INK, QUIET, LINE = HexColor("#16202c"), HexColor("#5b6876"), HexColor("#d9dfe6")
 ACCENT = HexColor("#0b6e6e")
+MARGIN = 22 * mm
+FRAME_PADDING = 6  # points that reportlab's frames keep on each side
 STAMPS = {
     "pending": "Not due yet",
     "due": "Due",
@@ -41,6 +44,10 @@ def _fonts() -> tuple[str, str]:
     return "Bedside", "Bedside-Bold"
 
 
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
 def render_invoice(view: InvoiceView, patient_name: str) -> bytes:
     """One A4 page or more, as PDF."""
     regular, bold = _fonts()
@@ -57,7 +64,7 @@ def render_invoice(view: InvoiceView, patient_name: str) -> bytes:
     def pair(label: str, value: str) -> list[Paragraph]:
         return [Paragraph(label, quiet), Paragraph(escape(value) or "-", text)]
 
-    width = A4[0] - 44 * mm
+    width = A4[0] - 2 * MARGIN - 2 * FRAME_PADDING
     number = invoice.number or "to be given"
     head = Table(
         [[Paragraph("Bedside", brand), Paragraph(STAMPS[invoice.status], stamp)]], colWidths=[width / 2, width / 2]
@@ -67,8 +74,8 @@ def render_invoice(view: InvoiceView, patient_name: str) -> bytes:
         [
             [pair("BILLED TO", patient_name), pair("PRACTITIONER", view.practitioner_name)],
             [
-                pair("ISSUED", f"{invoice.issued_at:%d %B %Y}"),
-                pair("PAYABLE BY", f"{invoice.due_at:%d %B %Y}" if invoice.due_at else "after the visit"),
+                pair("ISSUED", _day(invoice.issued_at)),
+                pair("PAYABLE BY", _day(invoice.due_at) if invoice.due_at else "after the visit"),
             ],
         ],
         colWidths=[width / 2, width / 2],
@@ -133,8 +140,8 @@ def render_invoice(view: InvoiceView, patient_name: str) -> bytes:
     document = SimpleDocTemplate(
         out,
         pagesize=A4,
-        leftMargin=22 * mm,
-        rightMargin=22 * mm,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
         topMargin=20 * mm,
         bottomMargin=20 * mm,
         title=f"Invoice {number}",
