@@ -12,6 +12,7 @@ import ctypes
 import hashlib
 import os
 import pwd
+import shutil
 import signal
 import stat
 import subprocess
@@ -84,26 +85,41 @@ class EmbeddedPostgres:
         await self._make_database()
 
     async def _make_cluster(self) -> None:
+        """Beside its place, then renamed: a cluster that is half made when we are killed is never taken for one."""
         assert self._runner is not None
+        draft, password = self.folder.with_name("postgres.new"), self.sockets / "password"
+        if draft.exists():
+            shutil.rmtree(draft)
+        draft.mkdir(mode=0o700)
+        password.unlink(missing_ok=True)
+        password.touch(mode=0o600)
+        password.write_text(f"{self._password}\n", encoding="utf-8")
+        self._runner.own(draft)
+        self._runner.own(password)
         command = [
             str(self._binaries / "initdb"),
-            *("-D", str(self.folder), "-U", ADMINISTRATOR, "--auth=scram-sha-256", "--pwfile=/dev/stdin"),
+            *("-D", str(draft), "-U", ADMINISTRATOR, "--auth=scram-sha-256", f"--pwfile={password}"),
             *("--encoding=UTF8", "--locale=C.UTF-8"),
         ]
         child = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
             preexec_fn=self._runner.become,
         )
-        output, _ = await asyncio.to_thread(child.communicate, f"{self._password}\n".encode())
+        try:
+            output, _ = await asyncio.to_thread(child.communicate)
+        finally:
+            password.unlink()
         if child.returncode != 0:
             lines = output.decode(errors="replace").strip().splitlines()
             raise ProcessError(
                 f"PostgreSQL could not make its data folder: {lines[-1] if lines else 'no reason given'}"
             )
+        self.folder.rmdir()
+        draft.rename(self.folder)
 
     async def _run(self) -> None:
         options = {
@@ -235,6 +251,12 @@ class _Runner:
     """How a server that refuses to be root is run. ``become`` runs in the child before its program."""
 
     become: Callable[[], None] | None
+    uid: int | None = None  # who must own its files, when it isn't us
+    gid: int | None = None
+
+    def own(self, place: Path) -> None:
+        if self.uid is not None and self.gid is not None:
+            os.chown(place, self.uid, self.gid)
 
 
 def _runner_for(binaries: Path, folder: Path, sockets: Path) -> _Runner:
@@ -263,7 +285,7 @@ def _runner_for(binaries: Path, folder: Path, sockets: Path) -> _Runner:
     sockets.parent.chmod(0o711)
     _give(folder, account.pw_uid, account.pw_gid)
     _give(sockets, account.pw_uid, account.pw_gid)
-    return _Runner(become)
+    return _Runner(become, account.pw_uid, account.pw_gid)
 
 
 def _works(binaries: Path, become: Callable[[], None]) -> bool:

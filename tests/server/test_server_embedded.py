@@ -8,12 +8,14 @@ import signal
 import stat
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+import server.embedded
 from server.data_folder import DataFolder
 from server.embedded import EmbeddedPostgres, EmbeddedValkey, socket_folder
 from server.processes import ProcessError, keep_running
@@ -182,3 +184,39 @@ async def test_children_die_with_a_killed_parent_and_start_again(tmp_path: Path)
     await server.start()
     await wait_until(lambda: all(ended(pid) for pid in pids))
     await server.stop()
+
+
+@pytest.mark.integration
+async def test_a_first_start_that_was_killed_is_begun_anew(tmp_path: Path) -> None:
+    half = tmp_path / "postgres.new"
+    half.mkdir()
+    (half / "PG_VERSION").write_text("18")
+    server = EmbeddedPostgres(tmp_path, role_secret="s", options=FAST)
+    await server.start()
+    await server.stop()
+    assert not half.exists()
+    assert not list(server.sockets.glob("password"))
+
+
+@pytest.mark.integration
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root must become somebody else")
+async def test_root_without_user_namespaces_uses_an_account_or_says_what_bars_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.embedded, "_works", lambda *_: False)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        barred = EmbeddedPostgres(folder / "data", role_secret="s", options=FAST)  # its parent is root's alone
+        with pytest.raises(ProcessError, match="start Bedside as an ordinary user"):
+            await barred.start()
+        folder.chmod(0o755)
+        (folder / "data").chmod(0o755)
+        if any(not parent.stat().st_mode & 0o001 for parent in server.embedded._postgres_binaries().parents):
+            return  # the packages are root's alone, which is what was just said
+        postgres = EmbeddedPostgres(folder / "data", role_secret="s", options=FAST)
+        await postgres.start()
+        try:
+            status = Path(f"/proc/{postgres.pid}/status").read_text()
+            assert "Uid:\t0\t" not in status
+        finally:
+            await postgres.stop()
