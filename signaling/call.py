@@ -57,7 +57,7 @@ class Calls:
         if visit.call != "open":
             await self._store.set_visit(seat.appointment_id, call="open")
         try:
-            generation = await self._negotiation.joined(seat)
+            generation = await (self._negotiation.joined if joining else self._negotiation.rejoined)(seat)
         except MediaUnavailable:
             generation = 0
         people = in_call(await self._store.people(seat.appointment_id))

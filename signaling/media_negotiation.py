@@ -7,6 +7,7 @@ somebody removed in the meantime has no packet forwarded.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -58,6 +59,20 @@ class MediaNegotiation:
         await self._store.mark(seat.appointment_id, seat.participant_id, "generation", str(room.generation))
         await self._attach(room, seat.participant_id)
         return room.generation
+
+    async def rejoined(self, seat: Seat) -> int:
+        """A place taken again, by a page that was reloaded: both its connections begin anew, on either side."""
+        room = await self._workers.settled(seat.appointment_id)
+        payload = {"connection": "both", "generation": room.generation, "reason": "joined_again"}
+        await self._sessions.tell(seat.appointment_id, seat.participant_id, "media.reset", payload)
+        try:
+            await self._call(room, "leave", {"participant": seat.participant_id})
+        except RpcRefused:
+            pass  # not there: nothing to end
+        except RpcUnavailable:
+            raise MediaUnavailable() from None
+        self._joined.pop(seat.key, None)
+        return await self.joined(seat)
 
     async def publish(self, seat: Seat, sent: MediaPublish) -> dict[str, Any]:
         room = await self._current(seat, sent.generation)
@@ -161,8 +176,12 @@ class MediaNegotiation:
         if self._joined.get(key) == room.generation and room.key is not None and self._clients.connected(room.key):
             return
         try:
-            await self._call(room, "join", {"participant": participant_id})
-            await self._call(room, "attach", {"participant": participant_id})
+            try:
+                await self._call(room, "attach", {"participant": participant_id})
+            except RpcRefused as refused:
+                if refused.code not in UNKNOWN_CODES:
+                    raise
+                await self._call(room, "join", {"participant": participant_id})
         except RpcRefused as refused:
             log.warning("media_join_refused", extra={"code": refused.code})
             raise MediaUnavailable() from None
@@ -199,7 +218,10 @@ class MediaNegotiation:
                 "sdp": params["sdp"],
                 "tracks": params["tracks"],
             }
-            await self._sessions.tell(appointment_id, participant_id, "media.offer", payload)
+            # The outstanding offer is told again whenever a connection moves; the log has it already.
+            digest = hashlib.sha256(str(params["sdp"]).encode()).hexdigest()[:16]
+            once = ("offer", f"{room.generation}:{digest}")
+            await self._sessions.tell(appointment_id, participant_id, "media.offer", payload, once=once)
         elif name == "tracks":
             tracks = [
                 {"track_id": each["track_id"], "source": each["source"], "muted": bool(each.get("muted"))}
@@ -253,6 +275,9 @@ class MediaNegotiation:
         person = await self._store.person(seat.appointment_id, seat.participant_id)
         if person is None or person.state != "in-call":
             return
+        if seat.lost_events:
+            seat.lost_events = False
+            await self._store.mark(seat.appointment_id, seat.participant_id, "offer", "")
         try:
             room = await self._workers.settled(seat.appointment_id)
             if not await self._told_to_move(seat, room):

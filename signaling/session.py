@@ -54,6 +54,7 @@ class Seat:
     holds: bool
     ready: dict[str, Any] | None = None  # the session.ready to begin with
     replace_with_snapshot: bool = False
+    lost_events: bool = False  # a snapshot replaced some: an outstanding offer among them has to come again
     live: bool = False
     dirty: bool = False
     pumping: asyncio.Task[None] | None = None
@@ -235,6 +236,7 @@ class Sessions:
         await self._emit(seat, "session.ready", {"participant_id": seat.participant_id, **ready, "snapshot": snapshot})
         if seat.replace_with_snapshot:
             seat.replace_with_snapshot = False
+            seat.lost_events = True
             await self._emit(seat, "session.snapshot", {"snapshot": snapshot, "seq": seat.cursor})
         if seat.holds:
             seat.live = True
@@ -347,6 +349,9 @@ class Sessions:
             # The log was cut while this connection lagged behind: its whole state replaces what is gone.
             seat.cursor = entry.seq
             await self._emit(seat, "session.snapshot", {"snapshot": await self.snapshot(seat), "seq": entry.seq})
+            seat.lost_events = True
+            for tell in self.on_returned:
+                await tell(seat)
             return
         body = entry.payload
         if entry.sealed:

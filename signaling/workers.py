@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.clock import Clock
+from core.rpc import RpcRefused, RpcUnavailable
 from signaling.errors import MediaUnavailable
 from signaling.media_client import MediaClients, WorkerKey
 from signaling.store import KEEP_S, Store
@@ -136,11 +137,14 @@ class Workers:
     async def settled(self, appointment_id: str) -> Room:
         """The room on a living worker: moved, with the next generation, if it has to. Raises ``MediaUnavailable``."""
         room = await self.room(appointment_id)
-        for _ in range(3):
+        fresh = False
+        for _ in range(4):
             if room.key is not None and (worker := self.alive.get(room.key)) is not None and not worker.draining:
                 return room
-            if not self.alive:
-                await self.look()
+            if not fresh:
+                await self.look()  # the worker may be younger than our last look: never move a room on old news
+                fresh = True
+                continue
             choice = least_loaded(self.alive.values())
             if choice is None:
                 if room.key is not None and room.key in self.alive:
@@ -148,8 +152,20 @@ class Workers:
                 raise MediaUnavailable()
             before = room.key or WorkerKey("", "")
             args: list[Any] = [before.id, before.boot, choice.key.id, choice.key.boot, choice.host, choice.port, KEEP_S]
+            moved_from = room
             room = _room(appointment_id, await self._assign(keys=[_key(appointment_id)], args=args))
+            await self._vacate(moved_from, room)
         return room
+
+    async def _vacate(self, before: Room, now: Room) -> None:
+        """A worker that drains forgets the room that has moved on."""
+        if before.key is None or before.key == now.key or before.key not in self.alive:
+            return
+        try:
+            params = {"room": before.appointment_id}
+            await self._clients.call(before.key, before.host, before.port, "close", params)
+        except (RpcRefused, RpcUnavailable):
+            log.warning("drained_room_not_closed")
 
     async def release(self, appointment_id: str) -> None:
         """The room is empty: its next life may be anywhere."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -13,6 +18,7 @@ from uuid import UUID
 import pytest
 import socketio
 from aiohttp import web
+from redis.asyncio import Redis
 
 import consultations
 import signaling
@@ -20,6 +26,7 @@ from consultations.ports import AppointmentInfo, PersonInfo
 from consultations.service import Consultations
 from core.context import Context
 from core.ids import uuid7
+from core.rpc import RpcClient
 from core.security.principal import Principal
 from core.settings import Limits, Visit
 from server.adapters import consultations as for_consultations
@@ -109,9 +116,11 @@ class Device:
         )
         return self
 
-    async def wait(self, event: str, where: Callable[[dict[str, Any]], bool] = lambda data: True) -> dict[str, Any]:
+    async def wait(
+        self, event: str, where: Callable[[dict[str, Any]], bool] = lambda data: True, timeout_s: float = TIMEOUT_S
+    ) -> dict[str, Any]:
         """The first such event, past or to come."""
-        async with asyncio.timeout(TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             while True:
                 self._news.clear()
                 for name, data in self.events:
@@ -201,7 +210,73 @@ def visitors(clinic: Clinic) -> Visitors:
     return Visitors(clinic.appointment(patient, practitioner), patient, practitioner)
 
 
+WORKER = """
+import asyncio, sys
+from core.rpc import RpcClient
+from core.settings import load
+from media.worker import run
+asyncio.run(run(load(), int(sys.argv[1])))
+"""
+
+
+class MediaWorker:
+    """A media worker process of our own, to be killed."""
+
+    def __init__(self, valkey: str) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._valkey = valkey
+        self.process: asyncio.subprocess.Process | None = None
+        self.entry: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        environment = os.environ | {
+            "BEDSIDE_REDIS_URL": self._valkey,
+            "BEDSIDE_MEDIA_PORT": str(self.port),
+            "BEDSIDE_MEDIA_CONTROL_SECRET": "media-control-secret",
+        }
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WORKER, "0", cwd=Path(__file__).parents[2], env=environment
+        )
+        redis: Redis = Redis.from_url(self._valkey)
+        boot = self.entry.get("boot")
+        async with asyncio.timeout(15):
+            while (raw := await redis.get(f"media:worker:127.0.0.1:{self.port}")) is None or (entry := json.loads(raw))[
+                "boot"
+            ] == boot:
+                await asyncio.sleep(0.05)
+        await redis.aclose()
+        self.entry = entry
+
+    async def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        await self.process.wait()
+
+    async def stats(self, room: UUID) -> dict[str, Any]:
+        client = await RpcClient.connect(
+            "127.0.0.1", self.entry["control_port"], b"media-control-secret", lambda name, params: None
+        )
+        try:
+            answer = await client.call("stats", {"room": str(room)})
+        finally:
+            await client.close()
+        rooms: dict[str, Any] = answer["rooms"]
+        return dict(rooms.get(str(room), {}))
+
+
 MakeStage = Callable[[], Awaitable[Stage]]
+
+
+@pytest.fixture
+async def media_worker(valkey: str) -> AsyncIterator[MediaWorker]:
+    worker = MediaWorker(valkey)
+    await worker.start()
+    yield worker
+    if worker.process is not None and worker.process.returncode is None:
+        worker.process.terminate()
+        await worker.process.wait()
 
 
 @pytest.fixture
