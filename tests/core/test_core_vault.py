@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -114,3 +114,30 @@ async def test_two_starts_at_once_share_one_signing_key(
         SystemClock(),
     )
     assert len({key.kid for key in await store.load()}) == 1
+
+
+async def test_a_key_that_is_due_gets_a_successor_and_retires_later(context: Context) -> None:
+    class Later(SystemClock):
+        def now(self) -> datetime:
+            return super().now() + timedelta(days=31)
+
+    database = context.database("core")
+    master = MasterKey.parse(context.settings.security.master_key.get_secret_value())
+    before = await SigningKeys(database, master, SystemClock()).load()
+    after = await SigningKeys(database, master, Later()).load()
+    try:
+        (fresh,) = {key.kid for key in after} - {key.kid for key in before}
+        assert await SigningKeys(database, master, Later()).load() != []
+        async with database.reading() as tx:
+            rows = await tx.fetch("SELECT kid, retires_at, wrapped_private, public_jwk FROM core.signing_keys")
+        retiring = {row["kid"]: row["retires_at"] for row in rows}
+        assert retiring[fresh] is None
+        assert all(retiring[key.kid] > Later().now() + timedelta(days=1) for key in before)
+        assert all("d" not in row["public_jwk"] for row in rows)
+        for row in rows:
+            key = next(key for key in after if key.kid == row["kid"])
+            assert key.private.private_bytes_raw() not in row["wrapped_private"]
+    finally:  # the database is shared: leave the keys as they were
+        async with database.transaction() as tx:
+            await tx.execute("DELETE FROM core.signing_keys WHERE created_at > now() + interval '1 day'")
+            await tx.execute("UPDATE core.signing_keys SET retires_at = NULL")
