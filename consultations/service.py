@@ -401,7 +401,10 @@ class Consultations:
 
     async def require(self, principal: Principal, action: str, appointment_id: UUID) -> AppointmentInfo:
         """The appointment, if the policy lets this person do ``action`` to its visit; else 403, 404."""
-        return await self._may(principal, action, appointment_id)
+        found = await self._may(principal, action, appointment_id)
+        async with self._database.transaction() as tx:
+            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
+        return found
 
     async def _may(self, principal: Principal, action: str, appointment_id: UUID) -> AppointmentInfo:
         found = await self._appointment(appointment_id)
