@@ -117,7 +117,7 @@ def node_folder() -> Path:
 
 
 def build_pages() -> None:
-    """`npm ci` and `npm run build` in web/, when its sources changed."""
+    """`npm install` (as locked) and `npm run build` in web/, when its sources changed."""
     web = ROOT / "web"
     sources = [
         path
@@ -131,7 +131,8 @@ def build_pages() -> None:
     lock = digest([web / "package-lock.json"])
     if not (stamped("npm", lock) and (web / "node_modules").exists()):
         say("installing the pages' packages")
-        run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=web, path_first=node)
+        # Not `npm ci`: it refuses a lock that lacks other platforms' optional packages.
+        run("npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", cwd=web, path_first=node)
         set_stamp("npm", lock)
     say("building the pages")
     run("npm", "run", "build", cwd=web, path_first=node)
