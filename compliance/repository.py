@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from compliance.chain import START, AuditRow, Link
@@ -66,12 +66,13 @@ async def head(tx: Transaction) -> tuple[int, bytes]:
     return (1, START) if row is None else (row["position"] + 1, row["digest"])
 
 
-async def unsealed(tx: Transaction, since: datetime | None, limit: int) -> list[AuditRow]:
-    """Rows without a seal, oldest first; ``since`` keeps the search short."""
+async def unsealed(tx: Transaction, back: timedelta | None, limit: int) -> list[AuditRow]:
+    """Rows without a seal, oldest first; looking ``back`` so far by the database's clock keeps the search short."""
     rows = await tx.fetch(
         "SELECT a.* FROM core.audit_log a LEFT JOIN sealed_rows s ON s.audit_seq = a.seq"
-        " WHERE s.audit_seq IS NULL AND ($1::timestamptz IS NULL OR a.at >= $1) ORDER BY a.seq LIMIT $2",
-        since,
+        " WHERE s.audit_seq IS NULL AND ($1::interval IS NULL OR a.at >= now() - $1)"
+        " ORDER BY a.seq LIMIT $2",
+        back,
         limit,
     )
     return [_audit_row(row) for row in rows]

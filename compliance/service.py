@@ -23,6 +23,9 @@ log = structlog.get_logger()
 BATCH = 2000  # rows a transaction; a seal costs some 10 µs
 # No transaction runs this long (a statement ends after 30 s), so an older row can't appear any more.
 LATE_COMMIT = timedelta(minutes=10)
+# Looking so far back each second would cost more than the sealing: once a minute is enough for the rare late row.
+LOOK_BACK_EVERY_S = 60.0
+RECENT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,8 @@ class Audit:
         self._people = people
         self._clock = clock
         self._key = key
-        self._searched_all = False
+        self._looked_back_at: float | None = None
+        self._sealed_at = float("-inf")
 
     async def search(
         self,
@@ -116,13 +120,19 @@ class Audit:
 
     async def seal(self) -> int:
         """Seal what is new; the number of rows. Runs each second, in one process at a time."""
-        # The first time all rows are looked at, so that nothing stays open after a stop, however long it was.
-        since = self._clock.now() - LATE_COMMIT if self._searched_all else None
+        now = self._clock.monotonic()
+        back: timedelta | None
+        if self._looked_back_at is None:
+            back = None  # the first time all rows are looked at: nothing stays open after a stop, however long it was
+        elif now - self._looked_back_at >= LOOK_BACK_EVERY_S:
+            back = LATE_COMMIT
+        else:
+            back = RECENT + timedelta(seconds=now - self._sealed_at)
         total = 0
         while True:
             async with self._database.transaction() as tx:
                 await repository.lock_chain(tx)
-                rows = await repository.unsealed(tx, since, BATCH)
+                rows = await repository.unsealed(tx, back, BATCH)
                 if rows:
                     position, before = await repository.head(tx)
                     sealed = await asyncio.to_thread(chain.seal, self._key, before, position, rows)
@@ -131,7 +141,9 @@ class Audit:
                     # The head goes where the database's owner does not reach: into the log.
                     log.info("audit sealed", position=sealed[-1][0], head=sealed[-1][2].hex())
             if len(rows) < BATCH:
-                self._searched_all = True
+                if back is None or back >= LATE_COMMIT:
+                    self._looked_back_at = now
+                self._sealed_at = now
                 return total
 
     async def verify(self) -> Verification:
