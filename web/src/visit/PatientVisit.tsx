@@ -1,4 +1,87 @@
-/** Replaced by the live visit. */
-export function PatientVisit(_: { appointmentId: string }) {
-  return null;
+import { useEffect, useState } from "react";
+import { ButtonLink } from "../design";
+import { api } from "../api/client";
+import { useResource } from "../api/useResource";
+import { Button, Message } from "./base";
+import { visitFiles } from "./files";
+import { Frame } from "./parts/Frame";
+import { useVisitSession } from "./parts/hooks";
+import { VisitFlow } from "./parts/VisitFlow";
+import { useVisitText } from "./text";
+import "./visit.css";
+import "./call.css";
+
+/** The patient's way through a visit: check-in, waiting room, call, and out again. */
+export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
+  const text = useVisitText();
+  const [attempt, setAttempt] = useState(0);
+  const appointment = useResource(`appointment:${id}`, () => api.appointment(id));
+  const { session, view } = useVisitSession(id, () => api.videoToken(id), attempt);
+  const again = () => {
+    setAttempt((count) => count + 1);
+    void appointment.reload();
+  };
+  const { data, error } = appointment;
+  const opensAt = data?.visit_opens_at;
+  const refused = view?.failure?.code ?? null;
+  const early = refused === "visit_not_open" && opensAt !== undefined && Date.now() < Date.parse(opensAt);
+
+  useEffect(() => {
+    if (!early || opensAt === undefined) return undefined;
+    // Never far ahead: a device that slept through the minute notices within the next.
+    const wait = Math.min(60_000, Math.max(1_000, Date.parse(opensAt) - Date.now()));
+    const timer = window.setTimeout(() => setAttempt((count) => count + 1), wait);
+    return () => window.clearTimeout(timer);
+  }, [early, opensAt, attempt]);
+
+  if (error && !data && (error.status === 404 || error.status === 403)) {
+    return (
+      <Frame home="/visits" out={text("visit.home")}>
+      <Message
+        title={text("visit.notFound.title")}
+        actions={<ButtonLink variant="primary" href={"/visits"}>{text("visit.home")}</ButtonLink>}
+      >
+        <p>{text("visit.notFound.body")}</p>
+      </Message>
+      </Frame>
+    );
+  }
+  if (refused === "visit_not_open") {
+    return (
+      <Frame home="/visits" out={text("visit.home")}>
+      <Message
+        title={text(early ? "visit.early.title" : "visit.over.title")}
+        testId="visit-not-open"
+        actions={<ButtonLink variant="plain" href={`/visits/${id}`}>{text("after.link")}</ButtonLink>}
+      >
+        <p>
+          {early && opensAt
+            ? text("visit.early.body", { time: text.time(opensAt) })
+            : text("visit.over.body")}
+        </p>
+      </Message>
+      </Frame>
+    );
+  }
+  return (
+    <VisitFlow
+      home="/visits"
+      session={session}
+      view={view}
+      text={text}
+      start={data?.start}
+      {...visitFiles(id)}
+      onRetry={again}
+      after={
+        <ButtonLink variant="primary" href={`/visits/${id}`}>
+          {text("after.link")}
+        </ButtonLink>
+      }
+      failed={
+        <Button variant="primary" onPress={again}>
+          {text("visit.tryAgain")}
+        </Button>
+      }
+    />
+  );
 }

@@ -1,4 +1,302 @@
-/** Replaced by the live visit. */
+import { useEffect, useState } from "react";
+import { Link, useLocation } from "wouter";
+import { ButtonLink } from "../design";
+import { api } from "../api/client";
+import type { Appointment } from "../api/types";
+import { useResource } from "../api/useResource";
+import { useSession } from "../session";
+import { Avatar, Button, Confirm, IconButton, Message, Select } from "./base";
+import type { WaitingItem } from "./live/protocol";
+import { allowSound } from "./live/sound";
+import { useNow } from "./parts/hooks";
+import { Icon } from "./parts/icons";
+import { keyOf, usePractice, type Practice } from "./parts/practice";
+import { useVisitText, type VisitText } from "./text";
+import "./visit.css";
+import "./practice.css";
+
+/** New bookings and status changes show up without a reload, also when no live event says so. */
+const REFRESH_MS = 30_000;
+
+/** The practitioner's day: the timeline of visits and, live, who is waiting. */
 export function PracticeDay() {
-  return null;
+  const text = useVisitText();
+  const { user } = useSession();
+  const [, navigate] = useLocation();
+  const practice = usePractice();
+  const now = useNow();
+  const own = user?.role === "practitioner" ? user.id : undefined;
+  const day = useResource(user ? `day:${user.id}` : null, () =>
+    api.appointments({ date: "today", limit: 100, ...(own && { practitioner_id: own }) }),
+  );
+  const { reload } = day;
+  const waitingKeys = practice.items?.map((item) => `${keyOf(item)}${item.state}`).join() ?? "";
+  useEffect(() => {
+    const timer = window.setInterval(() => void reload(), REFRESH_MS);
+    return () => window.clearInterval(timer);
+  }, [reload]);
+  useEffect(() => {
+    if (waitingKeys) void reload();
+  }, [waitingKeys, reload]);
+
+  async function admit(item: WaitingItem) {
+    void allowSound();
+    await practice.admit(item);
+    navigate(`/cockpit/${item.appointment_id}`);
+  }
+
+  const visits = [...(day.data?.items ?? [])].sort((a, b) => a.start.localeCompare(b.start));
+  const counted = visits.filter(({ status }) => status !== "cancelled" && status !== "entered-in-error");
+  return (
+    <div className="v-day">
+      <header className="v-day-head">
+        <div>
+          <h1>{text("day.title")}</h1>
+          <p className="v-soft">
+            {new Intl.DateTimeFormat(text.language, {
+              weekday: "long",
+              day: "numeric",
+              month: "long",
+            }).format(now)}
+            {counted.length > 0 &&
+              ` · ${text("day.done", {
+                done: counted.filter(({ status }) => status === "fulfilled").length,
+                all: counted.length,
+              })}`}
+          </p>
+        </div>
+        <Late practice={practice} text={text} />
+      </header>
+      <div className="v-day-columns">
+        <WaitingPanel practice={practice} text={text} now={now} onAdmit={admit} />
+        <section className="v-card v-timeline" aria-labelledby="day-visits">
+          <h2 id="day-visits">{text("day.visits")}</h2>
+          {day.error && !day.data ? (
+            <Message
+              title={text("day.error")}
+              actions={<Button onPress={() => void reload()}>{text("visit.tryAgain")}</Button>}
+            />
+          ) : day.data && visits.length === 0 ? (
+            <div className="v-empty">
+              <strong>{text("day.none")}</strong>
+              <p>{text("day.noneBody")}</p>
+            </div>
+          ) : (
+            <Timeline visits={visits} waiting={practice.items ?? []} now={now} text={text} />
+          )}
+        </section>
+      </div>
+    </div>
+  );
+}
+
+function Timeline({
+  visits,
+  waiting,
+  now,
+  text,
+}: {
+  visits: Appointment[];
+  waiting: WaitingItem[];
+  now: number;
+  text: VisitText;
+}) {
+  const nowBefore = visits.findIndex(({ start }) => Date.parse(start) > now);
+  return (
+    <ol className="v-slots">
+      {visits.map((visit, index) => {
+        const here = waiting.find((item) => item.appointment_id === visit.id);
+        const over = ["fulfilled", "cancelled", "noshow", "entered-in-error"].includes(visit.status);
+        return (
+          <li key={visit.id}>
+            {index === nowBefore && (
+              <div className="v-now" aria-hidden="true">
+                <span>{text.time(now)}</span>
+              </div>
+            )}
+            <Link
+              className="v-slot"
+              href={`/cockpit/${visit.id}`}
+              data-over={over || undefined}
+              data-here={here ? true : undefined}
+              data-testid="day-visit"
+            >
+              <time dateTime={visit.start}>{text.time(visit.start)}</time>
+              <span className="v-slot-who">
+                <strong>{visit.patient_name}</strong>
+                <span>{visit.reason ?? text("cockpit.noReason")}</span>
+              </span>
+              <span className="v-tag" data-status={here ? here.state : visit.status}>
+                {here && here.state !== "waiting"
+                  ? text(`day.state.${here.state}`)
+                  : here
+                    ? text("day.waited", { time: text.span(now - Date.parse(here.since)) })
+                    : text(`day.status.${visit.status}`)}
+              </span>
+              <Icon name="next" size={18} />
+            </Link>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function WaitingPanel({
+  practice,
+  text,
+  now,
+  onAdmit,
+}: {
+  practice: Practice;
+  text: VisitText;
+  now: number;
+  onAdmit: (item: WaitingItem) => Promise<void>;
+}) {
+  const { items, connection } = practice;
+  return (
+    <section className="v-card v-waiting" aria-labelledby="day-waiting" data-testid="waiting-list">
+      <header className="v-card-head">
+        <h2 id="day-waiting">{text("day.waiting")}</h2>
+        <span className="v-live" data-live={connection === "ready" || undefined}>
+          {text(connection === "ready" ? "day.live" : "day.offline")}
+        </span>
+      </header>
+      {items !== null && items.length === 0 && (
+        <div className="v-empty">
+          <strong>{text("day.waitingNone")}</strong>
+          <p>{text("day.waitingNoneBody")}</p>
+        </div>
+      )}
+      <ul className="v-people" aria-live="polite">
+        {(items ?? []).map((item) => (
+          <WaitingRow
+            key={keyOf(item)}
+            item={item}
+            practice={practice}
+            text={text}
+            now={now}
+            onAdmit={onAdmit}
+          />
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function WaitingRow({
+  item,
+  practice,
+  text,
+  now,
+  onAdmit,
+}: {
+  item: WaitingItem;
+  practice: Practice;
+  text: VisitText;
+  now: number;
+  onAdmit: (item: WaitingItem) => Promise<void>;
+}) {
+  const [busy, setBusy] = useState(false);
+  const [removing, setRemoving] = useState(false);
+  const { name } = item;
+  const waits = item.state === "waiting" || item.state === "held" || item.state === "reconnecting";
+  return (
+    <li className="v-person" data-state={item.state} data-testid="waiting-person">
+      <Avatar name={name} />
+      <div className="v-person-who">
+        <strong>{name}</strong>
+        <span>
+          {waits
+            ? text("day.waited", { time: text.span(now - Date.parse(item.since)) })
+            : text(`day.state.${item.state as "admitted" | "in-call"}`)}
+          {" · "}
+          {text("day.for", { time: text.time(item.start) })}
+        </span>
+        <span className="v-tags">
+          {item.state !== "waiting" && waits && (
+            <span className="v-tag" data-status={item.state}>
+              {text(`day.state.${item.state as "held" | "reconnecting"}`)}
+            </span>
+          )}
+          <span className="v-tag" data-readiness={item.readiness ?? "unknown"}>
+            {text(`day.readiness.${item.readiness ?? "unknown"}`)}
+          </span>
+        </span>
+      </div>
+      <div className="v-person-acts">
+        {waits ? (
+          <>
+            <Button
+              isPending={busy}
+              aria-label={text("day.admitNamed", { name })}
+              onPress={() => {
+                setBusy(true);
+                void onAdmit(item)
+                  .catch(() => undefined)
+                  .finally(() => setBusy(false));
+              }}
+            >
+              {text("day.admit")}
+            </Button>
+            {item.state !== "held" && (
+              <IconButton
+                label={text("day.hold")}
+                onPress={() => void practice.hold(item).catch(() => undefined)}
+              >
+                <Icon name="pause" />
+              </IconButton>
+            )}
+            <IconButton label={text("day.remove")} onPress={() => setRemoving(true)}>
+              <Icon name="remove" />
+            </IconButton>
+          </>
+        ) : (
+          <ButtonLink variant="plain" href={`/cockpit/${item.appointment_id}`}>
+            {text("day.open")}
+          </ButtonLink>
+        )}
+      </div>
+      <Confirm
+        title={text("day.removeTitle", { name })}
+        body={text("day.removeBody")}
+        confirm={text("day.remove")}
+        cancel={text("visit.cancel")}
+        open={removing}
+        onClose={() => setRemoving(false)}
+        onConfirm={() => void practice.remove(item).catch(() => undefined)}
+      />
+    </li>
+  );
+}
+
+const LATE_STEPS = [0, 5, 10, 15, 20, 30, 45, 60];
+
+function Late({ practice, text }: { practice: Practice; text: VisitText }) {
+  const [minutes, setMinutes] = useState(0);
+  const [told, setTold] = useState<string | null>(null);
+  return (
+    <div className="v-late">
+      <Select
+        label={text("day.late")}
+        value={String(minutes)}
+        options={LATE_STEPS.map((step) => ({
+          value: String(step),
+          label: step === 0 ? text("day.lateNone") : text("day.lateBy", { minutes: step }),
+        }))}
+        onChange={(value) => {
+          const next = Number(value);
+          const before = minutes;
+          setMinutes(next);
+          void practice
+            .late(next)
+            .then(() => setTold(text(next === 0 ? "day.lateUndone" : "day.lateTold")))
+            .catch(() => setMinutes(before));
+        }}
+      />
+      <span className="v-soft" role="status">
+        {told}
+      </span>
+    </div>
+  );
 }

@@ -130,8 +130,10 @@ export class VisitSignaling {
   private handleReady(ready: SessionReady): void {
     const own = this.resume?.last_seq ?? null;
     const start = own === null ? ready.seq : resumePosition(own, ready);
-    this.resume = { resume_token: ready.resume_token, last_seq: start };
-    this.store();
+    if (ready.resume_token) {
+      this.resume = { resume_token: ready.resume_token, last_seq: start };
+      this.store();
+    }
     this.listener.onReady(ready, {
       seatTaken: ready.seat === "seat_taken",
       fresh: own === null,

@@ -175,11 +175,11 @@ function applyEvent(state: VisitState, event: ServerEvent): VisitState {
       return { ...seat(state, "removed", event.payload.reason), participants: [], speakers: [] };
     case "call.ended":
       return {
-        ...state,
+        ...seat(state, "left", event.payload.reason),
         call: { ...state.call, state: "ended" },
         participants: [],
         speakers: [],
-        reason: event.payload.reason ?? null,
+        waiting: null,
       };
     case "call.displaced":
       return { ...state, displaced: true };

@@ -1,0 +1,56 @@
+import { Avatar, Button } from "../base";
+import type { WaitingItem } from "../live/protocol";
+import { useNow } from "../parts/hooks";
+import type { VisitText } from "../text";
+
+/** In the place of the picture before the call: who is here, and the one press that begins. */
+export function Lobby({
+  name,
+  waiting,
+  ended,
+  joining,
+  text,
+  onStart,
+  onJoin,
+}: {
+  name: string;
+  waiting: WaitingItem | undefined;
+  /** The call was on before. */
+  ended: boolean;
+  joining: boolean;
+  text: VisitText;
+  /** Lets the waiting person in and joins. */
+  onStart: (item: WaitingItem) => void;
+  onJoin: () => void;
+}) {
+  const now = useNow();
+  return (
+    <div className="v-lobby" data-testid="lobby">
+      <Avatar name={name} large />
+      {waiting ? (
+        <>
+          <p>
+            <strong>{text("cockpit.isWaiting", { name: waiting.name })}</strong>
+            <span>
+              {text("cockpit.waitingSince", { time: text.span(now - Date.parse(waiting.since)) })}
+              {waiting.readiness && ` · ${text(`day.readiness.${waiting.readiness}`)}`}
+            </span>
+          </p>
+          <Button size="large" isPending={joining} onPress={() => onStart(waiting)}>
+            {text(joining ? "cockpit.joining" : "day.admit")}
+          </Button>
+        </>
+      ) : (
+        <>
+          <p>
+            <strong>{text("cockpit.notHere", { name })}</strong>
+            <span>{text("cockpit.notHereBody")}</span>
+          </p>
+          <Button variant="secondary" isPending={joining} onPress={onJoin}>
+            {text(joining ? "cockpit.joining" : ended ? "cockpit.rejoin" : "cockpit.join")}
+          </Button>
+        </>
+      )}
+    </div>
+  );
+}

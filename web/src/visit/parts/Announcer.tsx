@@ -1,0 +1,60 @@
+import { useEffect, useRef, useState } from "react";
+import type { VisitView } from "../live/session";
+import type { VisitText } from "../text";
+
+/** Tells screen readers what changed in the visit, one sentence at a time, politely. */
+export function Announcer({ view, text }: { view: VisitView; text: VisitText }) {
+  const [said, setSaid] = useState("");
+  const before = useRef<VisitView | null>(null);
+  useEffect(() => {
+    const sentence = before.current ? whatChanged(before.current, view, text) : null;
+    before.current = view;
+    if (sentence) setSaid(sentence);
+  }, [view, text]);
+  return (
+    <p className="v-hidden" role="status" aria-live="polite">
+      {said}
+    </p>
+  );
+}
+
+/** The one most important difference between two moments, in words, or null. */
+export function whatChanged(before: VisitView, now: VisitView, text: VisitText): string | null {
+  if (before.connection !== now.connection) {
+    if (now.connection === "reconnecting") return text("call.banner.reconnecting");
+    if (before.connection === "reconnecting" && now.connection === "ready")
+      return text("call.said.back");
+  }
+  if (before.local.muted !== now.local.muted)
+    return text(now.local.muted ? "call.said.muted" : "call.said.unmuted");
+  if (before.local.cameraOff !== now.local.cameraOff)
+    return text(now.local.cameraOff ? "call.said.cameraOff" : "call.said.cameraOn");
+  const { visit: was } = before;
+  const { visit: is } = now;
+  if (!was || !is || was === is) return null;
+  if (was.you.state !== is.you.state && is.you.state === "admitted")
+    return text("call.said.admitted");
+  const known = new Set(was.participants.map((one) => one.participant_id));
+  const present = new Set(is.participants.map((one) => one.participant_id));
+  const own = is.you.participant_id;
+  const joined = is.participants.find(
+    (one) => !known.has(one.participant_id) && one.participant_id !== own,
+  );
+  if (joined) return text("call.said.joined", { name: joined.name });
+  const left = was.participants.find(
+    (one) => !present.has(one.participant_id) && one.participant_id !== own,
+  );
+  if (left) return text("call.said.left", { name: left.name });
+  const message = is.messages.at(-1);
+  if (
+    message &&
+    message.message_id !== was.messages.at(-1)?.message_id &&
+    message.participant_id !== own
+  ) {
+    return text("call.said.message", {
+      name: message.name,
+      text: message.text ?? message.file?.name ?? "",
+    });
+  }
+  return null;
+}
