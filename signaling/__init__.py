@@ -20,5 +20,5 @@ def setup(context: Context, *, visits: Visits, chat: Chat, serves: bool) -> Live
     live = Live(context, visits=visits, chat=chat)
     if serves:
         context.starting.append(live.start)
-        context.stopping.append(live.stop)
+    context.stopping.append(live.stop)
     return live

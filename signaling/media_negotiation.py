@@ -32,6 +32,7 @@ CLIENT_CODES = frozenset({"invalid_sdp", "stale_negotiation", "invalid_input", "
 # The worker does not know the person (any more): joining anew mends it.
 UNKNOWN_CODES = frozenset({"not_joined", "unknown_participant", "unknown_room", "not_found"})
 OWED_LEAVES = "live:media:leaves"  # set of visit|person whose leaving a worker has not heard yet
+EVERYBODY = "everybody"  # in the person's place there: the whole room
 EVIDENCE = ("packets_in", "bytes_in", "packets_out", "bytes_out")
 
 Updated = Callable[[str, str], Awaitable[None]]
@@ -105,27 +106,37 @@ class MediaNegotiation:
 
     async def _leave_now(self, appointment_id: str, participant_id: str) -> None:
         room = await self._workers.room(appointment_id)
-        key = member(appointment_id, participant_id)
-        if room.key is not None and room.key in self._workers.alive:
-            try:
-                await self._call(room, "leave", {"participant": participant_id})
-            except RpcRefused:
-                pass  # not there: as good as left
-            except RpcUnavailable:
-                return
-        await _wait(self._store.redis.srem(OWED_LEAVES, key))
+        if await self._done(room, "leave", {"participant": participant_id}):
+            await _wait(self._store.redis.srem(OWED_LEAVES, member(appointment_id, participant_id)))
 
     async def close(self, appointment_id: str) -> None:
-        """The room is empty or ended; its worker forgets it."""
-        room = await self._workers.room(appointment_id)
+        """The room is empty or ended; its worker forgets it. If it can't hear that now, the sweep says it again."""
         for key in [key for key in self._joined if split(key)[0] == appointment_id]:
             self._joined.pop(key, None)
-        if room.key is not None and room.key in self._workers.alive:
-            try:
-                await self._call(room, "close", {})
-            except (RpcRefused, RpcUnavailable):
-                log.warning("room_not_closed")
-        await self._workers.release(appointment_id)
+        await _wait(self._store.redis.sadd(OWED_LEAVES, member(appointment_id, EVERYBODY)))
+        await self._close_now(appointment_id)
+
+    async def _close_now(self, appointment_id: str) -> None:
+        room = await self._workers.room(appointment_id)
+        if await self._done(room, "close", {}):
+            await self._workers.release(appointment_id)
+            await _wait(self._store.redis.srem(OWED_LEAVES, member(appointment_id, EVERYBODY)))
+
+    async def _done(self, room: Room, method: str, params: dict[str, Any]) -> bool:
+        """Tell a room's worker; True if it has heard, or is gone and the media with it."""
+        if room.key is None:
+            return True
+        if room.key not in self._workers.alive:
+            await self._workers.look()
+            if room.key not in self._workers.alive:
+                return True
+        try:
+            await self._call(room, method, params)
+        except RpcRefused:
+            return True  # it does not know them: as good as gone
+        except RpcUnavailable:
+            return False
+        return True
 
     async def generation(self, appointment_id: str) -> int:
         """The room's present life; 0 before its first."""
@@ -351,9 +362,16 @@ class MediaNegotiation:
         """Say again to workers who has left."""
         for raw in await _wait(self._store.redis.smembers(OWED_LEAVES)):
             appointment_id, participant_id = split(raw)
-            person = await self._store.person(appointment_id, participant_id)
-            if person is not None and person.state == "in-call":
+            if participant_id == EVERYBODY:
+                visit = await self._store.visit(appointment_id)
+                reopened = visit is not None and visit.call == "open"
+            else:
+                person = await self._store.person(appointment_id, participant_id)
+                reopened = person is not None and person.state == "in-call"
+            if reopened:
                 await _wait(self._store.redis.srem(OWED_LEAVES, raw))
+            elif participant_id == EVERYBODY:
+                await self._close_now(appointment_id)
             else:
                 await self._leave_now(appointment_id, participant_id)
 

@@ -266,7 +266,7 @@ class MediaWorker:
         return dict(rooms.get(str(room), {}))
 
 
-MakeStage = Callable[[], Awaitable[Stage]]
+MakeStage = Callable[..., Awaitable[Stage]]
 
 
 @pytest.fixture
@@ -294,7 +294,7 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
     """Each call starts another process' worth over the same servers."""
     runners: list[tuple[web.AppRunner, Stage]] = []
 
-    async def make() -> Stage:
+    async def make(serves: bool = True) -> Stage:
         base = await make_context()
         settings = base.settings.model_copy(
             update={"visit": Visit(seat_grace_s=3), "limits": Limits(socket_events_per_second=60)}
@@ -309,7 +309,7 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
             invoices=_NoInvoice(),
             visits=for_consultations.Visits(modules),
         )
-        live = signaling.setup(context, visits=DurableVisits(service), chat=DurableChat(service), serves=True)
+        live = signaling.setup(context, visits=DurableVisits(service), chat=DurableChat(service), serves=serves)
         modules.signaling = live
         app = web.Application()
         context.realtime.attach(app)

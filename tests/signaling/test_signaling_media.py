@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from core.security.principal import Principal
 from loadtests.peer import Caller, stay_on_loopback
 
 pytest_plugins = ["live_stage"]
@@ -193,3 +194,15 @@ async def test_nothing_of_somebody_not_admitted_is_forwarded(
     assert sent.connectionState == "connected"
     await asyncio.sleep(1)  # time in which packets would have come
     assert sum(doctor.caller.frames.values()) - sum(seen.values()) <= 4  # what was being decoded
+
+
+async def test_completing_in_a_process_without_signaling_ends_the_media(
+    make_stage: Any, meet: Meet, media_worker: Any, visit: Any
+) -> None:
+    signaling, api = await make_stage(), await make_stage(serves=False)
+    patient, doctor, _ = await meet(signaling, signaling)
+    await asyncio.gather(patient.caller.received(2, 5), doctor.caller.received(2, 5))
+    principal = Principal(visit.practitioner, "practitioner", frozenset({"practitioner"}))
+    await api.service.complete(principal, visit.appointment, "All is well", None)
+    assert (await patient.device.wait("call.ended"))["reason"] == "completed"
+    assert await media_worker.stats(visit.appointment) == {}
