@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import analytics
 import billing
 import compliance
 import consultations
 import identity
+import notifications
 import records
 import scheduling
 import signaling
@@ -18,6 +20,7 @@ from compliance.service import Audit
 from consultations.service import Consultations
 from core.context import Context
 from server.adapters import consultations as for_consultations
+from server.adapters import notifications as for_notifications
 from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
 from server.adapters.live_visit import DurableChat, DurableVisits
@@ -65,6 +68,13 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         consultations=for_records.Consultations(modules),
     )
     modules.billing = billing.setup(context, people=names)
+    notifications.setup(
+        context,
+        people=for_notifications.People(modules),
+        appointments=for_notifications.Appointments(modules),
+        sessions=for_notifications.Sessions(modules),
+    )
+    analytics.setup(context)
     modules.compliance = compliance.setup(context, people=names)
     modules.signaling = signaling.setup(
         context,

@@ -1,0 +1,43 @@
+"""What notifications need of their neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from core.security.principal import Principal
+from notifications.ports import Appointment, Person
+
+if TYPE_CHECKING:
+    from server.composition import Modules
+
+
+class People:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def get(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        found = await self._modules.identity.directory.people(ids)
+        return {
+            each.id: Person(each.id, each.name, each.email, each.language, each.time_zone) for each in found.values()
+        }
+
+
+class Appointments:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def get(self, appointment_id: UUID) -> Appointment | None:
+        found = await self._modules.scheduling.appointments.get(appointment_id)
+        if found is None:
+            return None
+        return Appointment(found.id, found.patient_id, found.practitioner_id, found.start, found.status)
+
+
+class Sessions:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def authenticate(self, token: str) -> Principal:
+        return await self._modules.identity.accounts.authenticate(token)
