@@ -148,7 +148,7 @@ class Dtls:
         transport._srtp_profiles = PROFILES
         self._transport: RTCDtlsTransport | None = transport
         remote = RTCDtlsParameters([RTCDtlsFingerprint(*fingerprint) for fingerprint in fingerprints], role="client")
-        self._task = asyncio.create_task(self._run(transport, remote))
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._run(transport, remote))
 
     def feed(self, datagram: bytes) -> None:
         """Hand in a DTLS record; dropped when too many wait."""
@@ -183,6 +183,9 @@ class Dtls:
         with contextlib.suppress(Exception):  # a broken association must not keep us from letting go
             await transport.stop()
         self._wire.close()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        # A finished task keeps its exception, that its frames, and those us: without the reference no cycle is left.
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         transport.remove_all_listeners()

@@ -36,8 +36,8 @@ async def test_a_probe_returns_its_packets(worker: Worker) -> None:
     kinds = {await asyncio.wait_for(heard.get(), 15), await asyncio.wait_for(heard.get(), 15)}
     assert kinds == {"audio", "video"}
     figures = await client.call("probe_close", {"probe": probe})
-    assert figures["packets"] > 10
-    assert figures["bytes"] > 500
+    assert figures["packets"] >= 4
+    assert figures["bytes"] > 100
     with pytest.raises(RpcRefused):
         await client.call("probe_close", {"probe": probe})
     await connection.close()
