@@ -22,6 +22,9 @@ CIPHERTEXTS_VIDEO = 512  # only for the rare receiver without RTX
 RESEND_INTERVAL_S = 0.015  # the same packet is not sent again sooner: two NACKs crossed
 MAX_RESENT_KEPT = 512
 RESENDS_PER_INTERVAL = 150  # in 100 ms; a NACK flood can't turn us into an amplifier
+CONGESTED_LOSS = 0.04
+CONGESTED_DELAY_S = 0.15  # over the lowest round trip seen
+REPORT_MAX_AGE_S = 3.0
 SR_MEMORY = 8  # sender reports a receiver's answer can refer to
 
 
@@ -59,6 +62,8 @@ class Consumer:
         self.lost = 0
         self.jitter = 0
         self.round_trip = 0.0
+        self._lowest_round_trip = 10.0
+        self._reported_at = -REPORT_MAX_AGE_S
         self.resent = 0
         self.resend_misses = 0
         self._payload_type = 0
@@ -247,11 +252,19 @@ class Consumer:
         self.fraction_lost = block.fraction_lost / 256
         self.lost = block.lost
         self.jitter = block.jitter
+        self._reported_at = now
         for middle, sent in self._reports:
             if block.last_sr and middle == block.last_sr:
                 measured = now - sent - block.delay / 65536
                 if 0 <= measured < 10:
+                    self._lowest_round_trip = min(self._lowest_round_trip, measured)
                     self.round_trip = measured if not self.round_trip else self.round_trip * 0.75 + measured * 0.25
+
+    def congested(self, now: float) -> bool:
+        """Whether the last report shows loss, or a round trip far over the lowest."""
+        if now - self._reported_at > REPORT_MAX_AGE_S:
+            return False
+        return self.fraction_lost > CONGESTED_LOSS or self.round_trip > self._lowest_round_trip + CONGESTED_DELAY_S
 
     def ceiling(self, now: float) -> int | None:
         """Its share of the receiver's bandwidth estimate, in bit/s."""

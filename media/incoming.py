@@ -220,7 +220,9 @@ class Incoming:
 
     def feedback(self) -> None:
         """Ten times a second: transport-wide feedback."""
-        for packet in self._twcc.feedback(1, 0):
+        # Chromium reads feedback only where the media SSRC is one of its own, whichever.
+        ssrc = next((p.ssrc for p in self.producers.values() if p.ssrc), 0)
+        for packet in self._twcc.feedback(1, ssrc):
             self.connection.send_rtcp(rtcp.receiver_report(1, []) + packet)
 
     def report(self, now: float) -> None:

@@ -18,6 +18,8 @@ EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.MID: 4}
 OFFERED_EXTENSIONS = {"audio": (sdp.AUDIO_LEVEL, sdp.MID), "video": (sdp.ABS_SEND_TIME, sdp.MID)}
 OFFERED_FEEDBACK = {"audio": ["nack"], "video": ["nack", "nack pli", "ccm fir", "goog-remb"]}
 AUDIO_PAYLOAD_TYPE = 111
+CEILING_GROWTH = 1.08  # a second, once the congestion is over
+CEILING_GONE = 5_000_000  # bit/s; no sender reaches it
 VIDEO_PAYLOAD_TYPES = tuple(range(96, 110)) + tuple(range(112, 127))
 
 
@@ -41,6 +43,7 @@ class Outgoing:
         self._by_ssrc: dict[int, Consumer] = {}
         self._payload_types: dict[tuple[str, str], tuple[int, int]] = {}  # (codec, parameters) -> (its, its RTX's)
         self._remb: tuple[int, float] | None = None
+        self._ceiling: float | None = None
         self._session = secrets.randbits(62)
         self._version = 0
 
@@ -166,11 +169,24 @@ class Outgoing:
                 self._remb = (part.bitrate, now)
 
     def share(self, now: float) -> int | None:
-        """The receiver's estimate, divided among its pictures."""
-        if self._remb is None or now - self._remb[1] > REMB_MAX_AGE_S:
+        """What congestion on the way to this receiver leaves for each picture; None without any."""
+        if self._ceiling is None:
             return None
         videos = sum(1 for c in self._by_ssrc.values() if c.active and not c.paused and c.rtx_ssrc)
-        return self._remb[0] // max(1, videos)
+        return int(self._ceiling) // max(1, videos)
+
+    def _limit(self, now: float) -> None:
+        """Believe the receiver's estimate only while it loses packets or its round trip grows.
+
+        Without congestion the estimate merely follows what is sent, and would hold it down for good.
+        """
+        if any(consumer.congested(now) for consumer in self._by_ssrc.values()):
+            if self._remb is not None and now - self._remb[1] < REMB_MAX_AGE_S:
+                self._ceiling = float(self._remb[0])
+        elif self._ceiling is not None:
+            self._ceiling *= CEILING_GROWTH
+            if self._ceiling > CEILING_GONE:
+                self._ceiling = None
 
     def connected(self, now: float) -> None:
         """Media can flow: every picture wants to begin with a key frame."""
@@ -184,7 +200,8 @@ class Outgoing:
             consumer.renew_budget()
 
     def report(self, now: float) -> None:
-        """Once a second: a sender report for each track."""
+        """Once a second: the ceiling, and a sender report for each track."""
+        self._limit(now)
         for consumer in self._by_ssrc.values():
             consumer.send_report(now)
 
