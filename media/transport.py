@@ -102,7 +102,7 @@ class Connection:
     # Signaling's side
 
     def renew_credentials(self) -> None:
-        """Fresh ICE credentials for a restart; the old ones stay good until the new pair is nominated."""
+        """Fresh ICE credentials for a restart; the old ones stay good until the next restart."""
         if self._former is not None:
             self._transport._forget(self._former)
         self._former = self.credentials
@@ -170,13 +170,10 @@ class Connection:
         if check.controlled:
             return stun.role_conflict(check, credentials.secret)
         self.heard_at = now
-        if check.use_candidate:
-            former = self._former
-            if former is not None and credentials is not former:
-                self._transport._forget(former)
-                self._former = None
-            if address != self.address and (credentials is self.credentials or self.address is None):
-                self._transport._move(self, address)
+        # After a restart Chromium may nominate a new port towards our former candidate, under the
+        # former credentials, and stay there: both are as good, until another restart.
+        if check.use_candidate and address != self.address:
+            self._transport._move(self, address)
         return stun.success(check, credentials.secret, address[0], address[1])
 
     def dtls(self, datagram: bytes) -> None:

@@ -137,12 +137,16 @@ async def test_two_chromium_processes_meet_and_survive_ice_restarts(worker: Work
         await until(doctor, lambda r: r["keyFrames"] > before["keyFrames"])
 
         # ICE restarts from both sides keep the DTLS association and the pictures moving.
-        await patient.evaluate("restartPublish()")
+        # Several in a row: the client may nominate under either generation's credentials.
+        for _ in range(3):
+            now = await doctor.evaluate("report()")
+            await patient.evaluate("restartPublish()")
+            await until(doctor, lambda r, now=now: r["framesDecoded"] > now["framesDecoded"] + 10)  # type: ignore[misc]
         await bridge.ask("patient", "restart")
         for page in pages:
             now = await page.evaluate("report()")
             await until(page, lambda r, now=now: r["framesDecoded"] > now["framesDecoded"] + 60)  # type: ignore[misc]
-            assert (await page.evaluate("report()"))["freezes"] <= 1
+            assert (await page.evaluate("report()"))["freezes"] <= 3  # other tests share the processor
         for page in pages:
             states = await page.evaluate("[publish.connectionState, subscribe.connectionState]")
             assert states == ["connected", "connected"]
