@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 PREFIX = "BEDSIDE_"
 # Read by the launcher and the tests, not settings of the server.
-NOT_SETTINGS = frozenset({"BEDSIDE_CONFIG", "BEDSIDE_TEST_PARTIAL", "BEDSIDE_TEST_MONGO"})
+NOT_SETTINGS = frozenset({"BEDSIDE_CONFIG", "BEDSIDE_TEST_PARTIAL", "BEDSIDE_TEST_MONGO", "BEDSIDE_NEW_PASSWORD"})
 
 
 class SettingsError(Exception):

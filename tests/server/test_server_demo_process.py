@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import socketio
 from server_process import Demonstration, children, environment, exists, free_port, run, until
 
 pytestmark = pytest.mark.integration
@@ -136,6 +138,53 @@ async def _free_slots(demo: Demonstration, session: aiohttp.ClientSession, count
     providers = (await get(session, f"{demo.url}/api/v1/providers?limit=50", {}))["items"]
     slots = [(each["id"], slot["start"]) for each in providers for slot in each["next_slots"]]
     return slots[:count]
+
+
+# --- the operator's commands --------------------------------------------------------------------------------------
+
+
+async def told(demo: Demonstration, *arguments: str, **settings: str) -> str:
+    code, out, error = await run(*arguments, env=demo.env | settings)
+    assert code == 0, error
+    return out
+
+
+async def test_facts_and_audit_trail_are_in_order(demo: Demonstration) -> None:
+    assert await told(demo, "events", "parked") == "waiting: 0\ngiven up: 0\n"
+    assert "intact" in await told(demo, "audit", "verify")
+
+
+async def test_an_administrator_is_made(demo: Demonstration, session: aiohttp.ClientSession) -> None:
+    arguments = ("user", "create-admin", "--email", "chief@clinic.example", "--name", "Chief")
+    password = "three-blue-herons-at-dusk"
+    await told(demo, *arguments, BEDSIDE_NEW_PASSWORD=password)
+    login = {"email": "chief@clinic.example", "password": password}
+    async with session.post(f"{demo.url}/api/v1/auth/login", json=login) as answer:
+        assert (await answer.json())["user"]["roles"] == ["admin"]
+    code, _, error = await run(*arguments, env=demo.env | {"BEDSIDE_NEW_PASSWORD": password})
+    assert (code, len(error.strip().splitlines())) == (2, 1)
+
+
+async def test_load_tests_get_visits_to_join(demo: Demonstration) -> None:
+    made = json.loads(await told(demo, "loadtest", "provision", "--calls", "2", "--people", "3"))
+    assert [[each["role"] for each in call["participants"]] for call in made] == [
+        ["practitioner", "patient", "guest"]
+    ] * 2
+    for each in made[0]["participants"]:
+        assert (await _join(demo, each["token"]))["ok"] is True
+    waiting = json.loads(await told(demo, "loadtest", "provision", "--waiting"))
+    refusal = await _join(demo, waiting[0]["participants"][1]["token"])
+    assert (refusal["ok"], refusal["error"]["code"]) == (False, "not_admitted")
+
+
+async def _join(demo: Demonstration, token: str) -> Any:
+    async with socketio.AsyncSimpleClient() as client:
+        await client.connect(demo.url, namespace="/consultation", auth={"token": token}, transports=["websocket"])
+        return await client.call("call.join", {})
+
+
+async def test_load_tests_are_refused_in_production(demo: Demonstration) -> None:
+    await refused("loadtest", "provision", env=demo.env | {"BEDSIDE_MODE": "production"})
 
 
 # --- what can't be done is one line and exit code 2 ---------------------------------------------------------------
