@@ -151,7 +151,7 @@ class Demonstration:
         async with session.post(
             f"{self.url}/api/v1/auth/login", json={"email": email, "password": "bedside-demo"}
         ) as answer:
-            assert answer.status == 200, await answer.text()
+            assert answer.status == 200, "\n".join([await answer.text(), *self.lines, *self.logs()])
             return {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
 
 
