@@ -10,9 +10,10 @@ import click
 
 from core.migrations import migrate
 from core.security.master import MasterKey
+from server.attach import attach
 from server.command import Stop, asynchronous, read_settings, require
 from server.modules import ROLES, WITH_SCHEMA
-from server.operation import audit, events, loadtest, user
+from server.operation import events, loadtest, user
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -98,7 +99,7 @@ async def audit_verify() -> None:
     """Follow the trail's hash chain; exit code 1 and the first broken row when something was changed."""
     from server.audit import verify_trail
 
-    settings = read_settings()
+    settings = attach(read_settings())
     require(settings, "database.url", "database.role_secret", "security.master_key")
     lines, intact = await verify_trail(settings)
     for line in lines:
@@ -123,5 +124,5 @@ async def health() -> None:
         sys.exit(1)
 
 
-for group in (events, audit, user, loadtest):
+for group in (events, user, loadtest):
     main.add_command(group)

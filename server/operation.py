@@ -1,4 +1,4 @@
-"""The operator's commands, over a server that may be running: facts, audit trail, people, load tests.
+"""The operator's commands, over a server that may be running: facts, people, load tests.
 
 Without addresses in the settings they reach the demonstration of the data folder.
 """
@@ -6,7 +6,6 @@ Without addresses in the settings they reach the demonstration of the data folde
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -85,29 +84,6 @@ async def retry(fact_id: UUID | None, group: str | None) -> None:
 def _line(fact: TroubledFact) -> str:
     since = fact.since.isoformat(timespec="seconds")
     return f"{fact.fact_id} {fact.name} for {fact.group}, since {since}, tried {fact.attempts}×: {fact.last_error}"
-
-
-# --- audit trail --------------------------------------------------------------------------------------------------
-
-
-@click.group()
-def audit() -> None:
-    """The audit trail."""
-
-
-@audit.command()
-@asynchronous
-async def verify() -> None:
-    """Check every sealed row; names the first broken one and the unsealed tail. Exit code 1 when one is broken."""
-    async with operating() as (_, modules):
-        found = await modules.compliance.verify()
-    click.echo(f"{found.sealed} rows sealed, head {found.head}")
-    if found.unsealed:
-        click.echo(f"{found.unsealed} not sealed yet, the first is row {found.first_unsealed}")
-    if found.broken is not None:
-        click.echo(f"row {found.broken.audit_seq} is {found.broken.what}")
-        sys.exit(1)
-    click.echo("intact")
 
 
 # --- people -------------------------------------------------------------------------------------------------------
