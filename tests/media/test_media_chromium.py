@@ -150,8 +150,8 @@ async def test_two_chromium_processes_meet_and_survive_ice_restarts(worker: Work
         for page in pages:
             states = await page.evaluate("[publish.connectionState, subscribe.connectionState]")
             assert states == ["connected", "connected"]
-            # Transport-wide feedback works: without it the sender's estimate decays to a tenth of this.
-            await until(page, lambda r: r["available"] > 1_000_000)
+            # Transport-wide feedback works: without it the sender's estimate has decayed below this by now.
+            await until(page, lambda r: r["available"] > 300_000)
 
 
 async def test_a_muted_camera_reaches_nobody_whatever_the_page_sends(worker: Worker) -> None:
