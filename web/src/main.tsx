@@ -3,6 +3,7 @@ import "./design/tokens.css";
 import "./design/base.css";
 import "./design/controls.css";
 import "./design/surfaces.css";
+import "./parts/parts.css";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { App } from "./app/App";

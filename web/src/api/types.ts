@@ -74,7 +74,7 @@ export type InvoiceStatus = "pending" | "due" | "paid" | "partly_refunded" | "re
 export type InvoiceLine = { description: string; amount: Money };
 export type Invoice = {
   id: Id; number: string | null; status: InvoiceStatus; appointment_id: Id; patient_id: Id; practitioner_id: Id; practitioner_name: string;
-  lines: InvoiceLine[]; total: Money; paid: Money; refunded: Money; issued_at: Time; due_at: Time | null; version: number;
+  lines: InvoiceLine[]; total: Money; covered?: Money; paid: Money; refunded: Money; issued_at: Time; due_at: Time | null; version: number;
 };
 export type Payment = {
   id: Id; invoice_id: Id; status: "created" | "pending" | "authorised" | "succeeded" | "failed" | "expired" | "cancelled";

@@ -8,4 +8,14 @@ type Entry = { path: string; Page: LazyExoticComponent<ComponentType<PageProps>>
 /** The pages inside the shell. `open` is for everybody; otherwise one signs in first, and has one of `roles` if given. */
 export const routes: Entry[] = [
   { path: "/", open: true, Page: lazy(() => import("../pages/Landing")) },
+  { path: "/sign-in", open: true, Page: lazy(() => import("../pages/SignIn")) },
+  { path: "/register", open: true, Page: lazy(() => import("../pages/Register")) },
+  { path: "/find", open: true, Page: lazy(() => import("../pages/Find")) },
+  { path: "/book/:id", open: true, Page: lazy(() => import("../pages/Book")) },
+  { path: "/visits", roles: ["patient"], Page: lazy(() => import("../pages/Visits")) },
+  { path: "/visits/:id", Page: lazy(() => import("../pages/VisitSummary")) },
+  { path: "/health", roles: ["patient"], Page: lazy(() => import("../pages/Health")) },
+  { path: "/invoices", roles: ["patient"], Page: lazy(() => import("../pages/Invoices")) },
+  { path: "/notices", Page: lazy(() => import("../pages/Notices")) },
+  { path: "/profile", Page: lazy(() => import("../pages/Profile")) },
 ];

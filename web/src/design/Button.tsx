@@ -71,9 +71,9 @@ export function ActionButton({ act, onFailed, ...rest }: Omit<Props, "state" | "
 }
 
 /** Goes somewhere, looks like a button. */
-export function ButtonLink({ href, variant, size, wide, icon, label, children, target }: ButtonLook & { href: string; children?: ReactNode; target?: string }) {
+export function ButtonLink({ href, variant, size, wide, icon, label, children, target, onPress }: ButtonLook & { href: string; children?: ReactNode; target?: string; onPress?: () => void }) {
   return (
-    <AriaLink href={href} target={target} aria-label={label} className={buttonClass({ variant, size, wide, label })}>
+    <AriaLink href={href} target={target} onPress={onPress} aria-label={label} className={buttonClass({ variant, size, wide, label })}>
       {icon ? <Icon name={icon} size={size === "small" ? 18 : 20} /> : null}
       {children}
     </AriaLink>

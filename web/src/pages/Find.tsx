@@ -1,0 +1,165 @@
+import { useEffect, useState } from "react";
+import { useLocation, useSearch } from "wouter";
+import { api } from "../api/client";
+import type { Provider } from "../api/types";
+import { useResource } from "../api/useResource";
+import { ActionButton, Avatar, Badge, Button, ButtonLink, Card, EmptyState, Loaded, PageHeader, Select, SkeletonList, TextField } from "../design";
+import { dateIn, deviceZone } from "../format/time";
+import { useFormat } from "../format/useFormat";
+import { useText } from "../i18n";
+import { specialtyName, titled } from "../parts/visits";
+
+const ANY = "any";
+const LANGUAGES = ["fr", "en", "wo", "ar", "es", "pt", "de"];
+/** A typed name is searched when the hand rests this long. */
+const REST_MS = 350;
+
+export default function Find() {
+  const t = useText();
+  const format = useFormat();
+  const [, go] = useLocation();
+  const search = new URLSearchParams(useSearch());
+  const specialty = search.get("specialty") ?? "";
+  const date = search.get("date") ?? "";
+  const language = search.get("language") ?? "";
+  const name = search.get("name") ?? "";
+  const [typed, setTyped] = useState(name);
+  const specialties = useResource("specialties", api.specialties);
+  const query = { specialty, date, language, name };
+  const found = useResource(`providers ${JSON.stringify(query)}`, () => api.providers({ ...query, limit: 20 }));
+
+  // The search is kept in the address, so that going back finds it again.
+  const choose = (change: Partial<typeof query>) => {
+    const words = new URLSearchParams();
+    for (const [key, value] of Object.entries({ ...query, ...change })) if (value) words.set(key, value);
+    const text = words.toString();
+    go(text ? `/find?${text}` : "/find", { replace: true });
+  };
+  useEffect(() => {
+    if (typed === name) return;
+    const timer = window.setTimeout(() => choose({ name: typed.trim() }), REST_MS);
+    return () => window.clearTimeout(timer);
+  });
+
+  const names = new Map(specialties.data?.items.map((each) => [each.code, each.name]));
+  return (
+    <div>
+      <PageHeader title={t("find.title")}>{t("find.lead")}</PageHeader>
+      <div className="stack">
+        <search className="filters" aria-label={t("find.title")}>
+          <Select
+            label={t("find.specialty")}
+            value={specialty || ANY}
+            onChange={(id) => choose({ specialty: id === ANY ? "" : id })}
+            options={[{ id: ANY, label: t("find.anySpecialty") }, ...(specialties.data?.items ?? []).map((each) => ({ id: each.code, label: each.name }))]}
+          />
+          <Select
+            label={t("find.language")}
+            value={language || ANY}
+            onChange={(id) => choose({ language: id === ANY ? "" : id })}
+            options={[{ id: ANY, label: t("find.anyLanguage") }, ...LANGUAGES.map((code) => ({ id: code, label: format.language(code) }))]}
+          />
+          <TextField label={t("find.date")} type="date" value={date} min={dateIn(new Date(), deviceZone())} onChange={(value) => choose({ date: value })} />
+          <TextField label={t("find.name")} type="search" value={typed} onChange={setTyped} />
+        </search>
+        <Loaded of={found} loading={<SkeletonList rows={3} />}>
+          {(page) =>
+            page.items.length === 0 ? (
+              <Card>
+                <EmptyState
+                  icon="search"
+                  title={t("find.none")}
+                  action={
+                    <Button
+                      onPress={() => {
+                        setTyped("");
+                        go("/find", { replace: true });
+                      }}
+                    >
+                      {t("find.clear")}
+                    </Button>
+                  }
+                >
+                  {t("find.noneText")}
+                </EmptyState>
+              </Card>
+            ) : (
+              <>
+                <p className="muted small" role="status">
+                  {t("find.results", { count: page.items.length })}
+                  {page.next_cursor ? "+" : ""}
+                </p>
+                <ul className="stack">
+                  {page.items.map((provider) => (
+                    <ProviderCard key={provider.id} provider={provider} date={date} names={names} />
+                  ))}
+                </ul>
+                {page.next_cursor ? (
+                  <ActionButton
+                    act={async () => {
+                      const more = await api.providers({ ...query, limit: 20, cursor: page.next_cursor ?? undefined });
+                      found.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
+                    }}
+                  >
+                    {t("common.more")}
+                  </ActionButton>
+                ) : null}
+              </>
+            )
+          }
+        </Loaded>
+      </div>
+    </div>
+  );
+}
+
+function ProviderCard({ provider, date, names }: { provider: Provider; date: string; names: Map<string, string> }) {
+  const t = useText();
+  const format = useFormat();
+  const who = titled(provider);
+  return (
+    <Card as="li" className="provider">
+      <div className="stack">
+        <div className="provider-head">
+          <Avatar name={provider.name} size="large" />
+          <div className="grow stack-tight">
+            <h2>{who}</h2>
+            <p className="muted">
+              {provider.specialties.map((code) => names.get(code) ?? specialtyName(code)).join(", ")} · {provider.location}
+            </p>
+            <div className="chips">
+              {provider.licence_verified ? (
+                <Badge tone="good" icon="shield">
+                  {t("find.licence")}
+                </Badge>
+              ) : null}
+              <Badge icon="globe">{provider.languages.map(format.language).join(", ")}</Badge>
+            </div>
+          </div>
+        </div>
+        <p>{provider.about}</p>
+        <p>
+          <span className="strong">{format.money(provider.fee)}</span> <span className="muted">{t("find.perVisit")}</span>
+        </p>
+      </div>
+      <div className="provider-times stack-tight">
+        <h3 className="small muted">{t("find.nextTimes")}</h3>
+        {provider.next_slots.length === 0 ? (
+          <p className="muted">{t(date ? "find.noTimesDay" : "find.noTimes")}</p>
+        ) : (
+          <div className="slots">
+            {provider.next_slots.slice(0, 3).map((slot) => (
+              <ButtonLink key={slot.start} href={`/book/${provider.id}?start=${encodeURIComponent(slot.start)}`} variant="soft">
+                {format.day(slot.start, "short")}, {format.clockBoth(slot.start, provider.time_zone)}
+              </ButtonLink>
+            ))}
+          </div>
+        )}
+        <ButtonLink href={date ? `/book/${provider.id}?date=${date}` : `/book/${provider.id}`} variant="quiet" size="small">
+          {t("find.more")}
+          <span className="visually-hidden">: {who}</span>
+        </ButtonLink>
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,132 @@
+import { api } from "../api/client";
+import type { RecordSummary } from "../api/types";
+import { useResource } from "../api/useResource";
+import { ActionButton, Card, EmptyState, Icon, Loaded, PageHeader, Tabs } from "../design";
+import { useFormat } from "../format/useFormat";
+import { useText } from "../i18n";
+import { Entries } from "../parts/Entries";
+import { PrescriptionCard } from "../parts/PrescriptionCard";
+import { RecordFacts } from "../parts/RecordFacts";
+import { auditWords } from "../parts/audit";
+import { useSession } from "../session";
+
+export default function Health() {
+  const t = useText();
+  const { user } = useSession();
+  const id = user?.id ?? "";
+  return (
+    <div>
+      <PageHeader title={t("health.title")}>{t("health.lead")}</PageHeader>
+      <Tabs
+        label={t("health.title")}
+        tabs={[
+          { id: "record", label: t("health.record"), content: <Record id={id} /> },
+          { id: "prescriptions", label: t("health.prescriptions"), content: <Prescriptions id={id} /> },
+          { id: "seen", label: t("health.seen"), content: <Seen own={id} /> },
+        ]}
+      />
+    </div>
+  );
+}
+
+const nothing: RecordSummary = { history: "", allergies: [], conditions: [], medications: [] };
+
+function Record({ id }: { id: string }) {
+  const t = useText();
+  const record = useResource(`record ${id}`, () => api.record(id));
+  return (
+    <Loaded of={record}>
+      {(data) => (
+        <div className="two">
+          <section className="stack" aria-labelledby="entries">
+            <h2 id="entries">{t("health.entries")}</h2>
+            {data.entries.length === 0 ? (
+              <Card>
+                <EmptyState icon="heart" title={t("health.noEntries")}>
+                  {t("health.noEntriesText")}
+                </EmptyState>
+              </Card>
+            ) : (
+              <Entries entries={data.entries} />
+            )}
+          </section>
+          <RecordFacts summary={data.summary ?? nothing} />
+        </div>
+      )}
+    </Loaded>
+  );
+}
+
+function Prescriptions({ id }: { id: string }) {
+  const t = useText();
+  const prescriptions = useResource(`prescriptions ${id}`, () => api.prescriptions(id));
+  return (
+    <Loaded of={prescriptions}>
+      {({ items }) =>
+        items.length === 0 ? (
+          <Card>
+            <EmptyState icon="pill" title={t("health.noPrescriptions")}>
+              {t("health.noPrescriptionsText")}
+            </EmptyState>
+          </Card>
+        ) : (
+          <div className="columns">
+            {items.map((each) => (
+              <PrescriptionCard key={each.id} prescription={each} />
+            ))}
+          </div>
+        )
+      }
+    </Loaded>
+  );
+}
+
+function Seen({ own }: { own: string }) {
+  const t = useText();
+  const format = useFormat();
+  const seen = useResource("record accesses", () => api.recordAccesses());
+  return (
+    <div className="stack reading">
+      <p className="muted">{t("health.seenText")}</p>
+      <Loaded of={seen}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <Card>
+              <EmptyState icon="eye" title={t("health.noSeen")} />
+            </Card>
+          ) : (
+            <>
+              <Card flush>
+                <ul className="list">
+                  {page.items.map((row) => (
+                    <li key={row.id} className="list-item">
+                      <Icon name={row.actor_id === own ? "user" : "eye"} />
+                      <div className="grow">
+                        <p className="strong">{row.actor_id === null ? t("health.system") : row.actor_id === own ? t("health.you") : (row.actor_name ?? t("common.unknown"))}</p>
+                        <p className="muted small">
+                          {auditWords(row.action)}
+                          {row.reason ? ` · ${row.reason}` : ""}
+                        </p>
+                      </div>
+                      <span className="muted small end">{format.dayAndClock(row.at)}</span>
+                    </li>
+                  ))}
+                </ul>
+              </Card>
+              {page.next_cursor ? (
+                <ActionButton
+                  act={async () => {
+                    const more = await api.recordAccesses({ cursor: page.next_cursor ?? undefined });
+                    seen.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
+                  }}
+                >
+                  {t("common.more")}
+                </ActionButton>
+              ) : null}
+            </>
+          )
+        }
+      </Loaded>
+    </div>
+  );
+}

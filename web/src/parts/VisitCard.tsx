@@ -1,0 +1,121 @@
+import { useState } from "react";
+import { api } from "../api/client";
+import type { Appointment, Slot } from "../api/types";
+import { Avatar, Badge, Button, ButtonLink, Card, Confirm, Dialog, useErrorText, useNow, useToast, ActionButton } from "../design";
+import { useFormat } from "../format/useFormat";
+import { useText } from "../i18n";
+import { SlotPicker } from "./SlotPicker";
+import { AppointmentBadge } from "./status";
+import { isComing, isOpen, specialtyName } from "./visits";
+
+/** A visit as its patient sees it, with what can be done about it now. */
+export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; onChanged: () => void; raised?: boolean }) {
+  const t = useText();
+  const format = useFormat();
+  const now = useNow(15_000);
+  const coming = isComing(visit, now);
+  const open = isOpen(visit, now);
+  const [asking, setAsking] = useState<"cancel" | "move" | null>(null);
+  const say = useToast();
+  const when = `${format.day(visit.start)}, ${format.clockBoth(visit.start, visit.practitioner_time_zone)}`;
+  return (
+    <Card as="article" raised={raised} className="stack">
+      <div className="visit-card">
+        <Avatar name={visit.practitioner_name} />
+        <div className="grow">
+          <p className="visit-when">{when}</p>
+          <p>
+            {visit.practitioner_name} <span className="muted">· {specialtyName(visit.specialty)}</span>
+          </p>
+        </div>
+        {coming ? <Badge tone={open ? "good" : "accent"}>{open ? t("visits.openNow") : t("visits.soon", { relative: format.relative(visit.start, now) })}</Badge> : <AppointmentBadge status={visit.status} />}
+      </div>
+      <div className="row-tight">
+        {coming ? (
+          <>
+            {open ? (
+              <ButtonLink href={`/visit/${visit.id}`} variant="primary" icon="video">
+                {t("visits.join")}
+              </ButtonLink>
+            ) : (
+              <span className="muted small grow">{t("visits.opens", { relative: format.relative(visit.visit_opens_at, now) })}</span>
+            )}
+            <Button onPress={() => setAsking("move")} icon="calendar">
+              {t("visits.reschedule")}
+            </Button>
+            <Button variant="danger-quiet" onPress={() => setAsking("cancel")}>
+              {t("visits.cancel")}
+            </Button>
+          </>
+        ) : (
+          <>
+            {visit.status === "fulfilled" ? (
+              <ButtonLink href={`/visits/${visit.id}`} variant="soft">
+                {t("visits.summary")}
+              </ButtonLink>
+            ) : null}
+            <ButtonLink href={`/book/${visit.practitioner_id}`} variant="quiet">
+              {t("visits.again")}
+            </ButtonLink>
+          </>
+        )}
+      </div>
+      <Confirm
+        title={t("visits.cancelAsk")}
+        isOpen={asking === "cancel"}
+        onClose={() => setAsking(null)}
+        action={t("visits.cancel")}
+        danger
+        act={async () => {
+          await api.cancel(visit.id);
+          say(t("visits.cancelled"));
+          onChanged();
+        }}
+      >
+        {t("visits.cancelText", { name: visit.practitioner_name, when })}
+      </Confirm>
+      <Dialog title={t("visits.reschedule")} isOpen={asking === "move"} onClose={() => setAsking(null)} wide>
+        <Move
+          visit={visit}
+          onMoved={(start) => {
+            setAsking(null);
+            say(t("visits.rescheduled", { when: format.dayAndClock(start) }));
+            onChanged();
+          }}
+        />
+      </Dialog>
+    </Card>
+  );
+}
+
+function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string) => void }) {
+  const t = useText();
+  const explain = useErrorText();
+  const [slot, setSlot] = useState<Slot | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  return (
+    <>
+      <SlotPicker practitionerId={visit.practitioner_id} zone={visit.practitioner_time_zone} value={slot} onChange={setSlot} />
+      {failure ? (
+        <p className="field-error" role="alert">
+          {failure}
+        </p>
+      ) : null}
+      <div className="dialog-actions">
+        <ActionButton
+          variant="primary"
+          isDisabled={!slot}
+          act={async () => {
+            if (!slot) return;
+            setFailure(null);
+            await api.setStatus(visit.id, { status: "rescheduled", start: slot.start });
+            onMoved(slot.start);
+          }}
+          onFailed={(error) => setFailure(explain(error))}
+        >
+          {t("visits.rescheduleTo")}
+        </ActionButton>
+      </div>
+    </>
+  );
+}
