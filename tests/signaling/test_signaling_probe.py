@@ -1,0 +1,49 @@
+"""The network test: packets to oneself alone, a verdict that the practice sees."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection
+
+from core.ids import uuid7
+from core.security.principal import Principal
+from loadtests.peer import Picture, stay_on_loopback
+
+pytest_plugins = ["live_stage"]
+pytestmark = pytest.mark.integration
+
+
+async def test_a_probe_answers_and_its_verdict_is_listed(stage: Any, media_worker: Any, visit: Any) -> None:
+    stay_on_loopback()
+    await stage.live.workers.look()
+    patient = await stage.join_visit(visit.appointment, visit.patient, "patient")
+    await patient.ok("waiting.enter")
+    principal = Principal(visit.patient, "patient", frozenset({"patient"}))
+    probe = stage.device("/probe")
+    await probe.connect({"token": (await stage.service.probe_token(principal, visit.appointment)).token})
+    assert await probe.error("probe.start", {"transport": "pigeon", "sdp": "x"}) == "invalid_input"
+    assert await probe.error("probe.start", {"transport": "udp", "sdp": "nonsense"}) == "invalid_sdp"
+    verdict = {
+        "verdict": "fair",
+        "throughput_up_kbps": 800,
+        "throughput_down_kbps": 900,
+        "loss": 0.01,
+        "round_trip_ms": 40,
+    }
+    assert await probe.error("probe.result", {**verdict, "probe_id": str(uuid7())}) == "not_found"
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver(Picture(), direction="sendonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = {"transport": "udp", "sdp": connection.localDescription.sdp}
+    started = await probe.ok("probe.start", offer)
+    assert started["sdp"].startswith("v=0")
+    assert await probe.error("probe.start", offer) == "probe_running"
+    await probe.ok("probe.result", {**verdict, "probe_id": started["probe_id"]})
+    await connection.close()
+    practice = await stage.practice(visit.practitioner)
+    await practice.wait("waiting.list", lambda data: [i["readiness"] for i in data["items"]] == ["fair"])
+    doctor = Principal(visit.practitioner, "practitioner", frozenset({"practitioner"}))
+    evidence = (await stage.service.view(doctor, visit.appointment)).attendance.evidence
+    assert evidence[f"probe:{visit.patient}"]["verdict"] == "fair"
