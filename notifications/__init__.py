@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.context import Context
 from notifications.mail import Mailer
 from notifications.namespace import LiveNotices
-from notifications.ports import Appointments, People, Sessions
+from notifications.ports import Appointments, People, Sessions, Verifications
 from notifications.repository import Repository
 from notifications.routes import build_routes
 from notifications.service import Notifications
@@ -15,7 +15,9 @@ MAIL_EVERY_S = 1.0
 REMINDERS_EVERY_S = 5.0
 
 
-def setup(context: Context, *, people: People, appointments: Appointments, sessions: Sessions) -> Notifications:
+def setup(
+    context: Context, *, people: People, appointments: Appointments, verifications: Verifications, sessions: Sessions
+) -> Notifications:
     """Build the module over the context: rules, routes, the live namespace, subscribers and jobs."""
     context.policy.allow("notice.read", "patient", "practitioner", "desk", "admin", "auditor")
     context.policy.allow("delivery.list", "desk", "admin")
@@ -32,6 +34,7 @@ def setup(context: Context, *, people: People, appointments: Appointments, sessi
         live.send,
         people=people,
         appointments=appointments,
+        verifications=verifications,
     )
     context.routes.append(build_routes(service))
     subscribe(context.subscriptions, service)

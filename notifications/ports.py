@@ -43,6 +43,12 @@ class Appointments(Protocol):
     async def get(self, appointment_id: UUID) -> Appointment | None: ...
 
 
+class Verifications(Protocol):
+    async def link(self, verification_id: UUID) -> str | None:
+        """The link that verifies an address, its secret in the fragment; None when it is used or over."""
+        ...
+
+
 class Sessions(Protocol):
     async def authenticate(self, token: str) -> Principal:
         """The person an access token stands for. Raises InvalidToken, also when its session was revoked."""

@@ -26,8 +26,11 @@ class StoredNotice:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
+    """Either a notice's or, with ``verification_id``, the letter that verifies an address."""
+
     id: UUID
-    notice_id: UUID
+    notice_id: UUID | None
+    verification_id: UUID | None
     person_id: UUID
     channel: str
     kind: str
@@ -35,6 +38,9 @@ class Delivery:
     attempts: int
     created_at: datetime
     last_error: str | None
+
+
+DELIVERY = "id, notice_id, verification_id, person_id, channel, kind, status, attempts, created_at, last_error"
 
 
 class Repository:
@@ -92,6 +98,19 @@ class Repository:
             now,
         )
 
+    async def add_letter(
+        self, tx: Transaction, delivery_id: UUID, person_id: UUID, verification_id: UUID, kind: str, now: datetime
+    ) -> None:
+        await tx.execute(
+            "INSERT INTO deliveries (id, verification_id, person_id, channel, kind, next_attempt_at, created_at) "
+            "VALUES ($1, $2, $3, 'email', $4, $5, $5) ON CONFLICT (verification_id, channel) DO NOTHING",
+            delivery_id,
+            verification_id,
+            person_id,
+            kind,
+            now,
+        )
+
     async def take_due(self, tx: Transaction, now: datetime, stale: datetime, limit: int) -> list[Delivery]:
         """Mark as being sent, for this caller alone; ``stale`` frees those whose sender died before then."""
         rows = await tx.fetch(
@@ -99,7 +118,7 @@ class Repository:
             "SELECT id FROM deliveries WHERE (status = 'waiting' AND next_attempt_at <= $1) "
             "OR (status = 'sending' AND next_attempt_at <= $2) ORDER BY next_attempt_at LIMIT $3 "
             "FOR UPDATE SKIP LOCKED) "
-            "RETURNING id, notice_id, person_id, channel, kind, status, attempts, created_at, last_error",
+            f"RETURNING {DELIVERY}",
             now,
             stale,
             limit,
@@ -135,8 +154,7 @@ class Repository:
     async def deliveries(self, tx: Transaction, before: UUID | None, limit: int) -> list[Delivery]:
         """Newest first."""
         rows = await tx.fetch(
-            "SELECT id, notice_id, person_id, channel, kind, status, attempts, created_at, last_error FROM deliveries "
-            "WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",
+            f"SELECT {DELIVERY} FROM deliveries WHERE $1::uuid IS NULL OR id < $1 ORDER BY id DESC LIMIT $2",
             before,
             limit,
         )

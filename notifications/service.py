@@ -20,7 +20,7 @@ from core.security.principal import Principal
 from core.security.vault import KeyDestroyed, Vault
 from notifications import reminders, templates
 from notifications.mail import Connection, Mailer, MailRefused, MailServerAway
-from notifications.ports import Appointments, People, Person
+from notifications.ports import Appointments, People, Person, Verifications
 from notifications.repository import Delivery, Repository, StoredNotice
 
 log = structlog.get_logger(__name__)
@@ -84,6 +84,7 @@ class Notifications:
         *,
         people: People,
         appointments: Appointments,
+        verifications: Verifications,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -95,6 +96,7 @@ class Notifications:
         self._emit = emit
         self._people = people
         self._appointments = appointments
+        self._verifications = verifications
 
     # Telling
 
@@ -139,6 +141,10 @@ class Notifications:
             await self._emit(person_id, notice)
 
         tx.after_commit(live)
+
+    async def ask_to_verify(self, tx: Transaction, kind: str, person_id: UUID, verification_id: UUID) -> None:
+        """A letter by email alone: who reads notices is signed in already, and the link proves the mailbox."""
+        await self._repository.add_letter(tx, uuid7(), person_id, verification_id, kind, self._clock.now())
 
     # Reading
 
@@ -241,18 +247,15 @@ class Notifications:
 
     async def _send(self, connection: Connection, delivery: Delivery, people: Mapping[UUID, Person]) -> int:
         person = people.get(delivery.person_id)
-        async with self._database.reading() as tx:
-            stored = await self._repository.notice(tx, delivery.notice_id)
-        notice = None if stored is None else await self._open(stored)
+        written = None if person is None else await self._write(delivery, person)
         now = self._clock.now()
-        if person is None or notice is None:
+        if person is None or written is None:
+            reason = "the person is unknown" if person is None else "there is nothing to send any more"
             async with self._database.transaction() as tx:
-                await self._repository.not_sent(tx, delivery.id, "skipped", "the person is unknown", now)
+                await self._repository.not_sent(tx, delivery.id, "skipped", reason, now)
             return 0
-        link = f"{self._public_url}{notice.link or '/'}"
-        text = templates.mail_text(person.language, person.name, notice.body, link)
         try:
-            await connection.send(delivery.id, person.email, notice.title, text)
+            await connection.send(delivery.id, person.email, *written)
         except MailRefused as error:
             final = error.permanent or delivery.attempts >= MAX_ATTEMPTS
             async with self._database.transaction() as tx:
@@ -267,6 +270,24 @@ class Notifications:
         async with self._database.transaction() as tx:
             await self._repository.sent(tx, delivery.id, self._clock.now())
         return 1
+
+    async def _write(self, delivery: Delivery, person: Person) -> tuple[str, str] | None:
+        """Subject and text, written anew at each attempt; None when the content is gone or the link is used."""
+        if delivery.verification_id is not None:
+            link = await self._verifications.link(delivery.verification_id)
+            if link is None:
+                return None
+            title, body = templates.render(delivery.kind, person.language, {})
+            return title, templates.mail_text(person.language, person.name, body, link)
+        if delivery.notice_id is None:
+            return None
+        async with self._database.reading() as tx:
+            stored = await self._repository.notice(tx, delivery.notice_id)
+        notice = None if stored is None else await self._open(stored)
+        if notice is None:
+            return None
+        link = f"{self._public_url}{notice.link or '/'}"
+        return notice.title, templates.mail_text(person.language, person.name, notice.body, link)
 
     async def check_mail(self) -> str | None:
         """None when the mail server answers, else what is wrong, for the health page."""

@@ -14,6 +14,7 @@ from billing.events import (
 from consultations.events import ConsultationStarted, PatientWaiting
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
+from identity.events import VerificationRequested
 from notifications.service import Notifications
 from records.events import PrescriptionIssued
 from scheduling.events import (
@@ -32,6 +33,7 @@ def subscribe(subscriptions: Subscriptions, service: Notifications) -> None:
     _appointments(subscriptions, service)
     _visits(subscriptions, service)
     _money(subscriptions, service)
+    _accounts(subscriptions, service)
 
 
 def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
@@ -159,3 +161,10 @@ def _money(subscriptions: Subscriptions, service: Notifications) -> None:
     subscriptions.on(GROUP, PaymentFailed, failed)
     subscriptions.on(GROUP, PaymentRefunded, refunded)
     subscriptions.on(GROUP, ClaimDecided, decided)
+
+
+def _accounts(subscriptions: Subscriptions, service: Notifications) -> None:
+    async def verification(tx: Transaction, fact: VerificationRequested, envelope: Envelope) -> None:
+        await service.ask_to_verify(tx, fact.name, fact.person_id, fact.verification_id)
+
+    subscriptions.on(GROUP, VerificationRequested, verification)

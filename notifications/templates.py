@@ -94,6 +94,18 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "en": ("Your insurer has answered", "The decision on your claim is ready to read."),
         "fr": ("Votre assureur a répondu", "La décision sur votre demande est disponible."),
     },
+    "account.verification_requested": {
+        "en": (
+            "Confirm your email address",
+            "Please confirm that this address is yours with the link below. It works once, for two days. "
+            "If you did not open an account at Bedside, do nothing.",
+        ),
+        "fr": (
+            "Confirmez votre adresse email",
+            "Merci de confirmer que cette adresse est la vôtre avec le lien ci-dessous. Il sert une fois, pendant "
+            "deux jours. Si vous n'avez pas ouvert de compte chez Bedside, ne faites rien.",
+        ),
+    },
     "reminder": {
         "en": ("Reminder of your appointment", "Your video visit with {other} begins on {when}."),
         "fr": ("Rappel de votre rendez-vous", "Votre visite vidéo avec {other} commence le {when}."),

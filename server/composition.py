@@ -19,6 +19,7 @@ import signaling
 from compliance.service import Audit
 from consultations.service import Consultations
 from core.context import Context
+from notifications.service import Notifications
 from server.adapters import consultations as for_consultations
 from server.adapters import notifications as for_notifications
 from server.adapters import records as for_records
@@ -37,6 +38,7 @@ class Modules:
     consultations: Consultations = field(init=False)
     records: records.Records = field(init=False)
     billing: billing.Billing = field(init=False)
+    notifications: Notifications = field(init=False)
     compliance: Audit = field(init=False)
     signaling: Live = field(init=False)
 
@@ -68,10 +70,11 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         consultations=for_records.Consultations(modules),
     )
     modules.billing = billing.setup(context, people=names)
-    notifications.setup(
+    modules.notifications = notifications.setup(
         context,
         people=for_notifications.People(modules),
         appointments=for_notifications.Appointments(modules),
+        verifications=for_notifications.Verifications(modules),
         sessions=for_notifications.Sessions(modules),
     )
     analytics.setup(context)

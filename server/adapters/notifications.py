@@ -35,6 +35,14 @@ class Appointments:
         return Appointment(found.id, found.patient_id, found.practitioner_id, found.start, found.status)
 
 
+class Verifications:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def link(self, verification_id: UUID) -> str | None:
+        return await self._modules.identity.accounts.verification_link(verification_id)
+
+
 class Sessions:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules

@@ -164,7 +164,7 @@ async def clinic(make_context: Any, run_facts: Any) -> AsyncIterator[Clinic]:
     mail = context.settings.mail.model_copy(update={"port": catcher.port})
     context = replace(context, settings=context.settings.model_copy(update={"mail": mail}))
     made = Clinic(context, clock, catcher)
-    made.service = notifications.setup(context, people=made, appointments=made, sessions=made)
+    made.service = notifications.setup(context, people=made, appointments=made, verifications=made, sessions=made)
     # Facts and mails of other tests' people are no business of this one.
     async with context.database("notifications").transaction() as tx:
         await tx.execute("UPDATE deliveries SET status = 'skipped' WHERE status IN ('waiting', 'sending')")
