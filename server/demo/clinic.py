@@ -17,6 +17,8 @@ from core.errors import NotFound
 from core.security.principal import SYSTEM, Principal
 from identity import Identity
 from identity.people import PractitionerProfile
+from records import Records
+from records.prescriptions import Dosage, Medication
 from scheduling import Scheduling
 from scheduling.availability import Hours, Schedule, WeeklyRule
 from scheduling.errors import SlotNotOffered, SlotTaken
@@ -25,12 +27,15 @@ from scheduling.service import Change
 from server.demo.clock import MovableClock
 from server.demo.people import DOCTOR, EVERYBODY, PASSWORD, PATIENT, PRACTITIONERS, Member, Work
 from server.demo.visits import (
+    BACKGROUNDS,
     CALLED_OFF,
     COMING,
     MISSED,
     OPEN_VISIT_REASON,
     PAST,
+    Background,
     ComingVisit,
+    Medicine,
     MissedVisit,
     PastVisit,
 )
@@ -53,6 +58,9 @@ class Modules(Protocol):
 
     @property
     def consultations(self) -> Consultations: ...
+
+    @property
+    def records(self) -> Records: ...
 
     @property
     def billing(self) -> Billing: ...
@@ -92,6 +100,8 @@ class Clinic:
                 await self._past(start, visit)
             else:
                 await self._missed(start, visit)
+        for known in BACKGROUNDS:
+            await self._background(known)
         self._clock.reset()
         await ensure_open_visit(self._modules)
         for coming in COMING:
@@ -163,11 +173,36 @@ class Clinic:
         for person in (patient, doctor):
             await service.left(appointment.id, person.id, end, {})
         await service.ended(appointment.id, end)
+        if visit.medicine is not None:
+            await self._prescribe(doctor, appointment.id, visit.medicine)
         await service.complete(doctor, appointment.id, visit.summary, visit.outcome)
         await self._settled()
-        if visit.days_ago > UNPAID_DAYS:
+        if visit.paid and visit.days_ago > UNPAID_DAYS:
             self._clock.set(end + timedelta(hours=2))
             await self._pay(patient, appointment.id)
+
+    async def _prescribe(self, doctor: Principal, appointment_id: UUID, medicine: Medicine) -> None:
+        await self._modules.records.prescriptions.issue(
+            doctor,
+            appointment_id,
+            Medication(medicine.code, medicine.display),
+            Dosage(medicine.text, medicine.dose, medicine.unit, medicine.frequency, "day"),
+            medicine.refills,
+            None,
+        )
+
+    async def _background(self, known: Background) -> None:
+        """The summary of a record that holds visits only."""
+        doctor, record = _as(known.practitioner), self._modules.records.record
+        present = await record.read(doctor, known.patient.id)
+        if not present.summary.history:
+            summary = {
+                "history": known.history,
+                "allergies": known.allergies,
+                "conditions": known.conditions,
+                "medications": known.medications,
+            }
+            await record.change(doctor, known.patient.id, present.version, summary, [])
 
     async def _pay(self, patient: Principal, appointment_id: UUID) -> None:
         billing = self._modules.billing

@@ -42,6 +42,18 @@ class PastVisit:
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """What a practitioner knows of a patient; written into the record after their first visit."""
+
+    patient: Member
+    practitioner: Member
+    history: str
+    allergies: tuple[str, ...] = ()
+    conditions: tuple[str, ...] = ()
+    medications: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MissedVisit:
     days_ago: int
     at: time
@@ -175,6 +187,25 @@ PAST = (
         "Fits the long flight last week. Stockings, legs up; blood test to be safe.",
         "Blood test ordered",
         minutes=21,
+    ),
+)
+BACKGROUNDS = (
+    Background(
+        PATIENT,
+        DOCTOR,
+        "Teacher, married, two children. Father had a stroke at 64. Never smoked.",
+        ("Penicillin: rash as a child",),
+        ("Essential hypertension",),
+        ("Amlodipine 5 mg, evening",),
+    ),
+    Background(KHADY, DOCTOR, "Student in Dakar. No operations.", ("Groundnuts",)),
+    Background(
+        PAUL,
+        OUSMANE,
+        "Retired engineer. Stent in 2019.",
+        (),
+        ("Coronary heart disease", "Type 2 diabetes"),
+        ("Aspirin 100 mg", "Metformin 850 mg, twice a day"),
     ),
 )
 MISSED = (

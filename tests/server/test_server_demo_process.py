@@ -79,6 +79,27 @@ async def test_a_visit_of_patient_and_doctor_is_open_now(demo: Demonstration, se
     assert {"fulfilled", "booked", "cancelled"} <= statuses
 
 
+async def test_no_page_is_empty(demo: Demonstration, session: aiohttp.ClientSession) -> None:
+    patient = await demo.sign_in(session, "patient@demo.bedside")
+    api = f"{demo.url}/api/v1"
+    invoices = (await get(session, f"{api}/billing/invoices?limit=100", patient))["items"]
+    assert {"paid", "due", "pending", "void"} <= {each["status"] for each in invoices}
+    assert (await get(session, f"{api}/prescriptions", patient))["items"]
+    assert (await get(session, f"{api}/notifications", patient))["items"]
+    doctor = await demo.sign_in(session, "doctor@demo.bedside")
+    record = await get(session, f"{api}/records/{invoices[0]['patient_id']}", doctor)
+    assert record["summary"]["allergies"]
+    assert [each["kind"] for each in record["entries"]].count("visit") == 2
+    admin = await demo.sign_in(session, "admin@demo.bedside")
+    figures = await get(session, f"{api}/analytics/summary", admin)
+    assert figures["visits_completed"] > 5
+    assert 0 < figures["no_show_rate"] < 0.5
+    assert figures["revenue"]
+    # Past and present each have their own date: nothing of the history happened "today".
+    paid = [each for each in invoices if each["status"] == "paid"]
+    assert all(each["issued_at"] < datetime.now(UTC).strftime("%Y-%m-%d") for each in paid)
+
+
 async def test_two_time_zones_and_many_specialties(demo: Demonstration, session: aiohttp.ClientSession) -> None:
     providers = (await get(session, f"{demo.url}/api/v1/providers?limit=50", {}))["items"]
     assert len({each["time_zone"] for each in providers}) == 2
