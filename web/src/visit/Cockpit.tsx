@@ -46,6 +46,8 @@ function CockpitOf({ id }: { id: string }) {
   const appointment = useResource(`appointment:${id}`, () => api.appointment(id));
   const practice = usePractice();
   const notes = useNotes(id);
+  /** This practitioner stepped out by a press on this page: then going in takes a press, too. */
+  const [steppedOut, setSteppedOut] = useState(false);
   const joining = useRef(false);
 
   const visit = view?.visit ?? null;
@@ -54,13 +56,14 @@ function CockpitOf({ id }: { id: string }) {
   const here = (practice.items ?? []).filter((item) => item.appointment_id === id);
   const waiting = toAdmit(here)[0];
   const next = toAdmit(practice.items).find((item) => item.appointment_id !== id);
-  const inCall = visit?.you.state === "in-call" && (view?.path !== "idle" || view.joining);
+  const inCall = visit?.you.state === "in-call" && (view?.live || view?.joining);
+  const present =
+    here.some(({ state }) => state === "admitted" || state === "in-call") ||
+    (visit?.participants ?? []).some(({ participant_id }) => participant_id !== visit?.you.participant_id);
   const ended = visit?.call.state === "ended" || visit?.you.state === "left";
   // Somebody was let in from the day's list, or this page was reloaded: go in without another press.
   const expected =
-    !done &&
-    (here.some(({ state, role }) => role === "patient" && (state === "admitted" || state === "in-call")) ||
-      visit?.you.state === "in-call");
+    !done && !steppedOut && (present || visit?.you.state === "in-call");
   const { files } = useFiles(id);
 
   async function join() {
@@ -70,6 +73,7 @@ function CockpitOf({ id }: { id: string }) {
       const { camera, microphone } = session.getView().local;
       if (!camera && !microphone) session.useDevices(await openDevices());
       await session.join();
+      setSteppedOut(false);
     } finally {
       joining.current = false;
     }
@@ -77,9 +81,9 @@ function CockpitOf({ id }: { id: string }) {
 
   const canJoin = visit !== null && view?.connection === "ready" && !view.seatTaken;
   useEffect(() => {
-    if (expected && canJoin && !inCall && !ended) void join().catch(() => undefined);
+    if (expected && canJoin && !inCall) void join().catch(() => undefined);
     // `join` reads what it needs when it runs.
-  }, [expected, canJoin, inCall, ended]);
+  }, [expected, canJoin, inCall]);
 
   useShortcuts(dialog === null, {
     Digit1: () => document.querySelector<HTMLElement>(".v-notes-text")?.focus(),
@@ -149,8 +153,14 @@ function CockpitOf({ id }: { id: string }) {
                 text={text}
                 title={<strong>{name}</strong>}
                 ownChat={false}
-                onLeave={() => void session.leave().catch(() => undefined)}
-                onEnd={() => void session.end().catch(() => undefined)}
+                onLeave={() => {
+                  setSteppedOut(true);
+                  void session.leave().catch(() => undefined);
+                }}
+                onEnd={() => {
+                  setSteppedOut(true);
+                  void session.end().catch(() => undefined);
+                }}
               />
             ) : view?.connection === "closed" ? (
               <div className="v-lobby" data-testid="visit-failed">
@@ -177,6 +187,7 @@ function CockpitOf({ id }: { id: string }) {
               <Lobby
                 name={name}
                 waiting={done ? undefined : waiting}
+                present={present && !done}
                 ended={ended}
                 joining={view?.joining ?? false}
                 text={text}

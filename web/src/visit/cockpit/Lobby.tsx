@@ -7,6 +7,7 @@ import type { VisitText } from "../text";
 export function Lobby({
   name,
   waiting,
+  present,
   ended,
   joining,
   text,
@@ -15,6 +16,8 @@ export function Lobby({
 }: {
   name: string;
   waiting: WaitingItem | undefined;
+  /** The patient sits in the call already. */
+  present: boolean;
   /** The call was on before. */
   ended: boolean;
   joining: boolean;
@@ -43,10 +46,10 @@ export function Lobby({
       ) : (
         <>
           <p>
-            <strong>{text("cockpit.notHere", { name })}</strong>
-            <span>{text("cockpit.notHereBody")}</span>
+            <strong>{text(present ? "cockpit.isHere" : "cockpit.notHere", { name })}</strong>
+            {!present && <span>{text("cockpit.notHereBody")}</span>}
           </p>
-          <Button variant="secondary" isPending={joining} onPress={onJoin}>
+          <Button variant={present ? "primary" : "secondary"} isPending={joining} onPress={onJoin}>
             {text(joining ? "cockpit.joining" : ended ? "cockpit.rejoin" : "cockpit.join")}
           </Button>
         </>

@@ -15,7 +15,7 @@ import {
 } from "./devices";
 import type { LinkState, SignalingError } from "./link";
 import { VisitMedia } from "./media";
-import type { Audience, LiveChatMessage, ServerEvent, VisitToken } from "./protocol";
+import type { Audience, LiveChatMessage, MediaOffer, ServerEvent, VisitToken } from "./protocol";
 import type { PathState } from "./publisher";
 import { VisitSignaling } from "./signaling";
 import { reduceVisit, type VisitAction, type VisitState } from "./state";
@@ -44,6 +44,8 @@ export interface VisitView {
   path: PathState;
   hand: boolean;
   joining: boolean;
+  /** Media runs on this page: in the call, and not only in the server's memory of it. */
+  live: boolean;
   online: boolean;
 }
 
@@ -69,6 +71,8 @@ export class VisitSession {
   private readonly unlisten: (() => void)[] = [];
   private media: VisitMedia | null = null;
   private paths: Record<"publish" | "subscribe", PathState> = { publish: "idle", subscribe: "idle" };
+  /** Offers that overtook the answer to `call.join`: the first one usually does. */
+  private early: MediaOffer[] = [];
   /** True from pressing "join" until leaving: a session built anew goes back into the call. */
   private inCall = false;
 
@@ -86,6 +90,7 @@ export class VisitSession {
       path: "idle",
       hand: false,
       joining: false,
+      live: false,
       online: navigator.onLine,
     };
     this.signaling = new VisitSignaling(appointmentId, fetchToken, {
@@ -151,6 +156,9 @@ export class VisitSession {
   async join(): Promise<void> {
     if (this.view.joining) return;
     this.update({ joining: true });
+    this.media?.close();
+    this.media = null;
+    this.early = [];
     try {
       const answer = await this.signaling.call("call.join", {}, { retryForMs: JOIN_RETRY_MS });
       this.inCall = true;
@@ -159,12 +167,15 @@ export class VisitSession {
         participants: answer.participants,
         generation: answer.generation,
       });
-      this.media ??= new VisitMedia(this.signaling, {
+      const media = new VisitMedia(this.signaling, {
         onTracks: (tracks) => this.update({ tracks }),
         onPath: (connection, state) => this.pathChanged(connection, state),
       });
+      this.media = media;
+      this.update({ live: true });
       this.publishAll();
-      this.media.start(answer.generation, answer.ice_servers);
+      media.start(answer.generation, answer.ice_servers);
+      for (const offer of this.early.splice(0)) media.offer(offer);
     } finally {
       this.update({ joining: false });
     }
@@ -320,9 +331,11 @@ export class VisitSession {
     this.dispatch({ type: "event", event });
     switch (event.name) {
       case "media.offer":
-        this.media?.offer(event.payload);
+        if (this.media) this.media.offer(event.payload);
+        else if (this.view.joining) this.early.push(event.payload);
         break;
       case "media.reset":
+        this.early = [];
         this.media?.reset(event.payload);
         break;
       case "call.held":
@@ -395,7 +408,7 @@ export class VisitSession {
     this.media = null;
     this.paths = { publish: "idle", subscribe: "idle" };
     this.stopScreen();
-    this.update({ tracks: {}, path: "idle", hand: false });
+    this.update({ tracks: {}, path: "idle", hand: false, live: false });
   }
 
   private dispatch(action: VisitAction): void {

@@ -55,7 +55,10 @@ export function Call({
       <div className="v-call-main" role="region" aria-label={text("call.label")}>
         <header className="v-call-head">
           <div>{title}</div>
-          <CallTime started={visit.call.started_at} />
+          <CallTime
+            started={visit.call.started_at}
+            running={visit.participants.length > 1}
+          />
         </header>
         <Banner view={view} text={text} />
         <Stage view={view} text={text} />
@@ -154,10 +157,14 @@ export function Call({
   );
 }
 
-function CallTime({ started }: { started: string | null }) {
+/** Time since the call began; counted here until a snapshot brings the server's own beginning. */
+function CallTime({ started, running }: { started: string | null; running: boolean }) {
   const now = useNow();
-  if (!started) return null;
-  const seconds = Math.max(0, Math.floor((now - Date.parse(started)) / 1000));
+  const [seen, setSeen] = useState<number | null>(null);
+  if (running && seen === null) setSeen(Date.now());
+  const begun = started ? Date.parse(started) : seen;
+  if (begun === null) return null;
+  const seconds = Math.max(0, Math.floor((now - begun) / 1000));
   const two = (value: number) => String(value).padStart(2, "0");
   return (
     <time className="v-call-time">

@@ -64,7 +64,7 @@ function Room({
   const visit = view?.visit ?? null;
   const state = visit?.you.state ?? null;
   const ended = visit?.call.state === "ended";
-  const live = view?.path !== "idle" || view?.joining;
+  const live = view?.live || view?.joining;
   const seatTaken = view?.seatTaken ?? false;
   const goesIn = (state === "admitted" || (state === "in-call" && !live)) && !seatTaken;
 
@@ -234,6 +234,8 @@ function Room({
 /** Straight back into the call where the server allows it, else to the waiting room. */
 async function comeBack(session: VisitSession): Promise<void> {
   try {
+    const { camera, microphone } = session.getView().local;
+    if (!camera && !microphone) session.useDevices(await openDevices());
     await session.join();
   } catch {
     await session.enterWaiting().catch(() => undefined);

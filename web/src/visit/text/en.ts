@@ -240,6 +240,7 @@ export const visitEn = {
   "cockpit.previewBody": "Nobody is in the call yet.",
   "cockpit.isWaiting": "{name} is waiting",
   "cockpit.waitingSince": "for {time}",
+  "cockpit.isHere": "{name} is in the call",
   "cockpit.notHere": "{name} is not here yet",
   "cockpit.notHereBody": "You will hear a sound when they arrive.",
   "cockpit.notes": "Notes",

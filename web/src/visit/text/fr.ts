@@ -241,6 +241,7 @@ export const visitFr: VisitMessages = {
   "cockpit.previewBody": "Personne n'est encore dans l'appel.",
   "cockpit.isWaiting": "{name} attend",
   "cockpit.waitingSince": "depuis {time}",
+  "cockpit.isHere": "{name} est dans l'appel",
   "cockpit.notHere": "{name} n'est pas encore là",
   "cockpit.notHereBody": "Vous entendrez un son à son arrivée.",
   "cockpit.notes": "Notes",
