@@ -78,6 +78,18 @@ async def unsealed(tx: Transaction, back: timedelta | None, limit: int) -> list[
     return [_audit_row(row) for row in rows]
 
 
+async def unsealed_tail(tx: Transaction, back: timedelta) -> tuple[int, float]:
+    """Rows of the last ``back`` without a seal, and the oldest one's age in seconds, by the database's clock."""
+    row = await tx.fetchrow(
+        "SELECT count(*) AS number, coalesce(extract(epoch FROM now() - min(a.at)), 0)::float8 AS age"
+        " FROM core.audit_log a LEFT JOIN sealed_rows s ON s.audit_seq = a.seq"
+        " WHERE s.audit_seq IS NULL AND a.at >= now() - $1::interval",
+        back,
+    )
+    assert row is not None
+    return row["number"], row["age"]
+
+
 async def append(tx: Transaction, sealed: Sequence[tuple[int, int, bytes]], now: datetime) -> None:
     await tx.executemany(
         "INSERT INTO sealed_rows (position, audit_seq, digest, sealed_at) VALUES ($1, $2, $3, $4)",

@@ -146,6 +146,11 @@ class Audit:
                 self._sealed_at = now
                 return total
 
+    async def tail(self) -> tuple[int, float]:
+        """How many recent rows have no seal yet, and the age of the oldest in seconds: the proof's open end."""
+        async with self._database.reading() as tx:
+            return await repository.unsealed_tail(tx, LATE_COMMIT)
+
     async def verify(self) -> Verification:
         return await verify(self._database, self._key)
 

@@ -113,6 +113,16 @@ class Parking:
             rows = await tx.fetch("SELECT *, died_at AS since FROM core.dead_facts ORDER BY died_at, fact_id")
         return [_troubled(row) for row in rows]
 
+    async def counts(self) -> tuple[int, int]:
+        """How many wait to be tried again, and how many were given up."""
+        async with self._core.reading() as tx:
+            row = await tx.fetchrow(
+                "SELECT (SELECT count(*) FROM core.parked_facts) AS parked, "
+                "(SELECT count(*) FROM core.dead_facts) AS dead"
+            )
+        assert row is not None
+        return row["parked"], row["dead"]
+
     async def retry(self, fact_id: UUID | None = None, group: str | None = None) -> int:
         """Make parked facts due now, and park dead ones again, before later facts of their key. Returns how many."""
         async with self._core.transaction() as tx:

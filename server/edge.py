@@ -33,7 +33,7 @@ def build_edge(context: Context, modules: Modules, roles: frozenset[str]) -> web
         telemetry=Telemetry(),
     )
     application = build_application(tables, edge)
-    health = _health(context, roles)
+    health = _health(context, modules, roles)
     add_health_routes(application, health)
     if "api" in roles:
         add_documentation(application, context.routes)
@@ -49,7 +49,7 @@ def build_edge(context: Context, modules: Modules, roles: frozenset[str]) -> web
     return application
 
 
-def _health(context: Context, roles: frozenset[str]) -> Health:
+def _health(context: Context, modules: Modules, roles: frozenset[str]) -> Health:
     health = Health()
 
     async def database() -> str | None:
@@ -62,7 +62,7 @@ def _health(context: Context, roles: frozenset[str]) -> Health:
         return None
 
     async def media() -> str | None:
-        workers = await context.redis.scard("media:workers")
+        workers = len(await modules.signaling.workers.registered())
         if not workers:
             raise LookupError("no media worker is registered")
         return f"{workers} registered"

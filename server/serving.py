@@ -34,6 +34,7 @@ from core.telemetry import configure_logging
 from server.composition import Modules, compose
 from server.demo import demo_routes, ensure_open_visit, fill_once
 from server.edge import build_edge
+from server.health import health_routes
 from server.mailcatcher import mail_routes
 from server.modules import MODULES
 from server.processes import ProcessError
@@ -122,6 +123,9 @@ async def open_server(
     async with AsyncExitStack() as stack:
         context = await stack.enter_async_context(open_context(settings, clock))
         modules = compose(context, roles)
+        bus = RedisBus(settings.redis.url.get_secret_value())
+        stack.push_async_callback(bus.close)
+        context.routes.append(health_routes(context, modules, bus))
         if settings.mode == "demo":
             context.routes += [demo_routes(), mail_routes(settings)]
         application = build_edge(context, modules, roles)
@@ -216,5 +220,6 @@ async def describe_api() -> dict[str, Any]:
         subscriptions=Subscriptions(),
         jobs=Jobs(),
     )
-    compose(context, frozenset())
+    modules = compose(context, frozenset())
+    context.routes.append(health_routes(context, modules, RedisBus("redis://127.0.0.1")))
     return describe(context.routes)

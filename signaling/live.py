@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -23,7 +24,7 @@ from signaling.records import Records
 from signaling.session import Sessions
 from signaling.store import Store
 from signaling.waiting import Waiting
-from signaling.workers import Workers
+from signaling.workers import Worker, Workers
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,15 @@ SWEEP_EVERY_S = 1.0
 REFRESH_EVERY_S = 15.0  # estimates are told in minutes
 LEASE_S = 10.0  # a process that took an overdue seat and died is followed by another after this
 RETRY_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The media workers that are registered, calls with somebody in them, and people who wait."""
+
+    workers: list[Worker]
+    calls: int
+    waiting: int
 
 
 class Live:
@@ -81,6 +91,15 @@ class Live:
         if visit is not None and await self.store.person(str(appointment_id), str(participant_id)) is not None:
             by = UUID(visit.practitioner_id)
             await self.waiting.remove(visit, str(participant_id), "invitation_revoked", by, "system")
+
+    async def overview(self) -> Overview:
+        """For the administrator. Raises RedisError."""
+        present = await self.store.present()
+        return Overview(
+            sorted(await self.workers.registered(), key=lambda each: each.key.id),
+            len({each.appointment_id for each in present if each.state == "in-call"}),
+            sum(each.state == "waiting" for each in present),
+        )
 
     # Life
 

@@ -287,6 +287,14 @@ class Store:
     async def forget_lost(self, appointment_id: str, participant_id: str) -> None:
         await self.redis.zrem(LOST, member(appointment_id, participant_id))
 
+    async def present(self) -> list[Person]:
+        """Everybody with a connection or within the grace after losing it, in all visits."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.zrange(BEATS, 0, -1)
+            pipe.zrange(LOST, 0, -1)
+            connected, lost = await pipe.execute()
+        return await self._persons([split(raw) for raw in dict.fromkeys([*connected, *lost])])
+
     # Event log
 
     async def append(

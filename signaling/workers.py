@@ -100,11 +100,15 @@ class Workers:
         """Its channel broke: look at once."""
         self.suspected.set()
 
-    async def look(self) -> None:
-        """Read the registry; decide who is alive. Raises RedisError, and then nothing changes."""
+    async def registered(self) -> list[Worker]:
+        """What the workers say of themselves; one that was killed stops being there within two seconds."""
         ids = [raw.decode() for raw in await _wait(self._store.redis.smembers(REGISTRY))]
         rows = await self._store.redis.mget([f"media:worker:{each}" for each in ids]) if ids else []
-        found = [worker for raw in rows if raw is not None and (worker := parse_worker(raw)) is not None]
+        return [worker for raw in rows if raw is not None and (worker := parse_worker(raw)) is not None]
+
+    async def look(self) -> None:
+        """Read the registry; decide who is alive. Raises RedisError, and then nothing changes."""
+        found = await self.registered()
         now = self._clock.monotonic()
         registered = {worker.key: worker for worker in found}
         alive: dict[WorkerKey, Worker] = {}
