@@ -35,6 +35,8 @@ class Visitor:
         self._client = socketio.AsyncClient(reconnection_delay=0.2, reconnection_delay_max=0.5, randomization_factor=0)
         self._client.on("*", self._on_event, namespace=NAMESPACE)
         self.caller: Caller | None = None
+        self._publishes = False
+        self._video = True
         self.generation = 0
         self.seq = 0
         self.snapshot: dict[str, Any] = {}
@@ -60,10 +62,12 @@ class Visitor:
         elif "seq" in payload:
             self.seq = payload["seq"]
         if event == "media.offer" and self.caller is not None:
+            self.generation = payload["generation"]
             self._in_background(self.caller.on_offer(payload))
         if event == "media.reset" and self.caller is not None:
             self.generation = payload["generation"]
-            self._in_background(self._start_again())
+            old, self.caller = self.caller, self._make_caller()
+            self._in_background(self._start_again(old))
         async with self._news:
             self._events.append((event, payload))
             self._news.notify_all()
@@ -97,10 +101,14 @@ class Visitor:
 
     async def join(self, *, media: bool = False, video: bool = True) -> None:
         """Enter the call; with ``media`` publish a microphone and a camera and take what the others send."""
+        if media:
+            # Ready before asking: the first offer may overtake the acknowledgement.
+            self.caller = self._make_caller()
         answer = await self.call("call.join")
         self.generation = answer["generation"]
-        if media:
-            self.caller = self._make_caller()
+        if self.caller is not None:
+            self._video = video
+            self._publishes = True
             await self.caller.start(video=video)
 
     def _make_caller(self) -> Caller:
@@ -113,11 +121,10 @@ class Visitor:
 
         return Caller(publish, answer)
 
-    async def _start_again(self) -> None:
-        old, self.caller = self.caller, self._make_caller()
-        if old is not None:
-            await old.close()
-        await self.caller.start()
+    async def _start_again(self, old: Caller) -> None:
+        await old.close()
+        if self._publishes and self.caller is not None:
+            await self.caller.start(video=self._video)
 
     async def close(self) -> None:
         """Leave as a closed browser does."""
