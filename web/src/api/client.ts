@@ -73,6 +73,7 @@ export const api = {
   adjustInvoice: (id: T.Id, input: { version: number; lines: T.InvoiceLine[]; reason: string }) => send<T.Invoice>("PATCH", `/billing/invoices/${id}`, input),
   pay: (input: { invoice_id: T.Id; gateway: "sandbox" | "cash"; method?: { sandbox_outcome?: "succeeded" | "failed" | "pending" } }, key: string = newKey()) =>
     send<T.Payment>("POST", "/payments/process", input, key),
+  payments: (invoice_id: T.Id) => get<T.Page<T.Payment>>("/payments", { invoice_id }),
   payment: (id: T.Id) => get<T.Payment>(`/payments/${id}`),
   refund: (payment: T.Id, input: { amount: T.Money; reason: string }, key: string = newKey()) => send<T.Refund>("POST", `/payments/${payment}/refunds`, input, key),
   coverages: (patient_id?: T.Id) => get<T.Page<T.Coverage>>("/billing/coverages", { patient_id }),

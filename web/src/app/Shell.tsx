@@ -29,7 +29,6 @@ const desk: Place[] = [
   { href: "/practice", text: "nav.practice", icon: "clock" },
   { href: "/people", text: "nav.people", icon: "people" },
   { href: "/board/invoices", text: "nav.invoices", icon: "card" },
-  { href: "/board/claims", text: "nav.claims", icon: "shield" },
   { href: "/deliveries", text: "nav.deliveries", icon: "mail" },
   { href: "/analytics", text: "nav.analytics", icon: "chart" },
 ];

@@ -5,6 +5,9 @@ import type { Role } from "../api/types";
 type PageProps = { id: string };
 type Entry = { path: string; Page: LazyExoticComponent<ComponentType<PageProps>>; roles?: Role[]; open?: boolean };
 
+const desk: Role[] = ["desk", "admin"];
+const staff: Role[] = ["practitioner", ...desk];
+
 /** The pages inside the shell. `open` is for everybody; otherwise one signs in first, and has one of `roles` if given. */
 export const routes: Entry[] = [
   { path: "/", open: true, Page: lazy(() => import("../pages/Landing")) },
@@ -17,5 +20,16 @@ export const routes: Entry[] = [
   { path: "/health", roles: ["patient"], Page: lazy(() => import("../pages/Health")) },
   { path: "/invoices", roles: ["patient"], Page: lazy(() => import("../pages/Invoices")) },
   { path: "/notices", Page: lazy(() => import("../pages/Notices")) },
+  { path: "/calendar", roles: staff, Page: lazy(() => import("../pages/Calendar")) },
+  { path: "/schedule", roles: ["practitioner"], Page: lazy(() => import("../pages/Schedule")) },
+  { path: "/schedule/:id", roles: ["desk", "admin"], Page: lazy(() => import("../pages/Schedule")) },
+  { path: "/patients/:id", roles: ["practitioner"], Page: lazy(() => import("../pages/Patient")) },
+  { path: "/people", roles: desk, Page: lazy(() => import("../pages/People")) },
+  { path: "/board/invoices", roles: desk, Page: lazy(() => import("../pages/InvoiceBoard")) },
+  { path: "/deliveries", roles: desk, Page: lazy(() => import("../pages/Deliveries")) },
+  { path: "/analytics", roles: staff, Page: lazy(() => import("../pages/Analytics")) },
+  { path: "/audit", roles: ["auditor", "admin"], Page: lazy(() => import("../pages/Audit")) },
+  { path: "/system", roles: ["admin"], Page: lazy(() => import("../pages/System")) },
+  { path: "/mail", Page: lazy(() => import("../pages/Mail")) },
   { path: "/profile", Page: lazy(() => import("../pages/Profile")) },
 ];

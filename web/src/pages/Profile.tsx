@@ -5,6 +5,7 @@ import { useResource } from "../api/useResource";
 import { Banner, Button, Card, Choices, Loaded, PageHeader, Select, TextField, useErrorText, useTheme, useToast, type Theme } from "../design";
 import { deviceZone } from "../format/time";
 import { languages, useLanguage, useText, type Language } from "../i18n";
+import { zones } from "../parts/zones";
 import { useSession } from "../session";
 
 export default function Profile() {
@@ -78,12 +79,6 @@ function Form({ me }: { me: Me }) {
       </div>
     </form>
   );
-}
-
-/** All zones the browser knows; older browsers know the present one at least. */
-export function zones(own: string): string[] {
-  const known = typeof Intl.supportedValuesOf === "function" ? Intl.supportedValuesOf("timeZone") : [];
-  return [...new Set([own, ...known, "UTC"])].sort();
 }
 
 function Look() {

@@ -53,7 +53,6 @@ export const common = {
   "nav.analytics": "Figures",
   "nav.calendar": "Calendar",
   "nav.people": "People",
-  "nav.claims": "Claims",
   "nav.deliveries": "Messages sent",
   "nav.audit": "Audit",
   "nav.health.system": "System",

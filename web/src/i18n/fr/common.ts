@@ -55,7 +55,6 @@ export const common: Record<keyof typeof english, string> = {
   "nav.analytics": "Chiffres",
   "nav.calendar": "Agenda",
   "nav.people": "Personnes",
-  "nav.claims": "Assurances",
   "nav.deliveries": "Messages envoyés",
   "nav.audit": "Journal",
   "nav.health.system": "Système",

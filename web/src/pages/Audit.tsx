@@ -1,0 +1,116 @@
+import { useState, type FormEvent } from "react";
+import { api } from "../api/client";
+import type { AuditRow } from "../api/types";
+import { useResource } from "../api/useResource";
+import { ActionButton, Button, Card, EmptyState, Loaded, PageHeader, Table, TextField } from "../design";
+import { addDays } from "../format/time";
+import { useFormat } from "../format/useFormat";
+import { useText } from "../i18n";
+import { auditWords } from "../parts/audit";
+import { zoned } from "../parts/zoned";
+
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export default function Audit() {
+  const t = useText();
+  const format = useFormat();
+  const [form, setForm] = useState({ patient_id: "", actor_id: "", from: "", to: "" });
+  const [query, setQuery] = useState(form);
+  const [wrong, setWrong] = useState<{ patient_id?: string; actor_id?: string }>({});
+  const words = {
+    patient_id: query.patient_id || undefined,
+    actor_id: query.actor_id || undefined,
+    from: query.from ? zoned(query.from, "00:00", format.zone) : undefined,
+    to: query.to ? zoned(addDays(query.to, 1), "00:00", format.zone) : undefined,
+  };
+  const rows = useResource(`audit ${JSON.stringify(words)}`, () => api.audit(words));
+  const search = (event: FormEvent) => {
+    event.preventDefault();
+    const bad = {
+      patient_id: form.patient_id && !ID.test(form.patient_id.trim()) ? t("audit.badId") : undefined,
+      actor_id: form.actor_id && !ID.test(form.actor_id.trim()) ? t("audit.badId") : undefined,
+    };
+    setWrong(bad);
+    if (!bad.patient_id && !bad.actor_id) setQuery({ ...form, patient_id: form.patient_id.trim(), actor_id: form.actor_id.trim() });
+  };
+  const narrow = (change: Partial<typeof form>) => {
+    setForm((was) => ({ ...was, ...change }));
+    setQuery((was) => ({ ...was, ...change }));
+  };
+  return (
+    <div>
+      <PageHeader title={t("audit.title")}>{t("audit.lead")}</PageHeader>
+      <div className="stack">
+        <search>
+          <form className="filters" onSubmit={search}>
+            <TextField label={t("audit.patientId")} value={form.patient_id} onChange={(patient_id) => setForm({ ...form, patient_id })} error={wrong.patient_id} />
+            <TextField label={t("audit.actorId")} value={form.actor_id} onChange={(actor_id) => setForm({ ...form, actor_id })} error={wrong.actor_id} />
+            <TextField label={t("common.from")} type="date" value={form.from} onChange={(from) => setForm({ ...form, from })} />
+            <TextField label={t("common.to")} type="date" value={form.to} onChange={(to) => setForm({ ...form, to })} />
+            <Button type="submit" variant="primary" icon="search">
+              {t("common.search")}
+            </Button>
+          </form>
+        </search>
+        <Loaded of={rows}>
+          {(page) => (
+            <>
+              <Card flush>
+                {page.items.length === 0 ? (
+                  <EmptyState icon="eye" title={t("audit.none")}>
+                    {t("audit.noneText")}
+                  </EmptyState>
+                ) : (
+                  <Table<AuditRow>
+                    caption={t("audit.title")}
+                    rows={page.items}
+                    rowKey={(row) => row.id}
+                    columns={[
+                      { id: "time", label: t("common.time"), cell: (row) => <span className="numeric">{format.dayAndClock(row.at)}</span> },
+                      {
+                        id: "who",
+                        label: t("audit.who"),
+                        cell: (row) =>
+                          row.actor_id ? (
+                            <Button variant="quiet" size="small" onPress={() => narrow({ actor_id: row.actor_id ?? "" })}>
+                              {row.actor_name ?? t("common.unknown")}
+                            </Button>
+                          ) : (
+                            t("health.system")
+                          ),
+                      },
+                      { id: "what", label: t("audit.what"), cell: (row) => auditWords(row.action) },
+                      {
+                        id: "about",
+                        label: t("audit.about"),
+                        cell: (row) =>
+                          row.patient_id ? (
+                            <Button variant="quiet" size="small" onPress={() => narrow({ patient_id: row.patient_id ?? "" })}>
+                              <span className="mono">{row.patient_id.slice(-12)}</span>
+                            </Button>
+                          ) : (
+                            "–"
+                          ),
+                      },
+                      { id: "reason", label: t("common.reason"), cell: (row) => row.reason ?? "–" },
+                    ]}
+                  />
+                )}
+              </Card>
+              {page.next_cursor ? (
+                <ActionButton
+                  act={async () => {
+                    const more = await api.audit({ ...words, cursor: page.next_cursor ?? undefined });
+                    rows.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
+                  }}
+                >
+                  {t("common.more")}
+                </ActionButton>
+              ) : null}
+            </>
+          )}
+        </Loaded>
+      </div>
+    </div>
+  );
+}
