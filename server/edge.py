@@ -15,6 +15,8 @@ from core.security.envelope import EnvelopeVault
 from core.telemetry import Health, Telemetry, add_health_routes
 from server.composition import Modules
 
+FORGET_KEYS_EVERY_S = 3600.0
+
 
 def build_edge(context: Context, modules: Modules, roles: frozenset[str]) -> web.Application:
     """The application of these roles. ``gateway`` serves pages, ``api`` the HTTP API, ``signaling`` Socket.IO."""
@@ -23,13 +25,15 @@ def build_edge(context: Context, modules: Modules, roles: frozenset[str]) -> web
     context.starting.append(limiter.start)
     context.stopping.append(limiter.stop)
     tables = context.routes if "api" in roles else []
+    idempotency = Idempotency(context.database("core"), context.vault)
+    context.jobs.every(FORGET_KEYS_EVERY_S, "core.forget_idempotency_keys", idempotency.purge)
     edge = Edge(
         settings=context.settings,
         clock=context.clock,
         tokens=context.tokens,
         sessions=modules.identity.accounts,
         limiter=limiter,
-        idempotency=Idempotency(context.database("core"), context.vault),
+        idempotency=idempotency,
         telemetry=Telemetry(),
     )
     application = build_application(tables, edge)
