@@ -48,7 +48,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 API_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'"
 PERMISSIONS_POLICY = (
     "camera=(self), microphone=(self), display-capture=(self), fullscreen=(self), picture-in-picture=(self), "
-    "autoplay=(self), speaker-selection=(self), geolocation=(self), payment=(), usb=(), serial=(), bluetooth=()"
+    "autoplay=(self), speaker-selection=(self), geolocation=(self), payment=(), usb=(), serial=()"
 )
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
