@@ -15,7 +15,7 @@ const patient: Place[] = [
   { href: "/", text: "nav.home", icon: "home" },
   { href: "/find", text: "nav.find", icon: "search" },
   { href: "/visits", text: "nav.visits", icon: "calendar" },
-  { href: "/health", text: "nav.health", icon: "heart" },
+  { href: "/my-health", text: "nav.health", icon: "heart" },
   { href: "/invoices", text: "nav.invoices", icon: "card" },
 ];
 const practitioner: Place[] = [

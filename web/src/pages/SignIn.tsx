@@ -69,7 +69,7 @@ export default function SignIn() {
           </div>
           <div className="stack-tight">
             {demo.data.accounts.map((account) => (
-              <Button key={account.email} wide state={busy === account.email ? "busy" : "idle"} onPress={() => void enter(account, account.email)}>
+              <Button key={account.email} wide state={busy === account.email ? "busy" : "idle"} onPress={() => void enter({ email: account.email, password: account.password }, account.email)}>
                 <Avatar name={account.name} size="small" />
                 <span className="grow demo-who">
                   {account.name} <span className="muted">· {t(`role.${account.role}`)}</span>
