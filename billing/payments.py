@@ -132,6 +132,16 @@ class Payments:
         self._policy.require(principal, "invoice.read", relations(principal, invoice))
         return payment
 
+    async def of_invoice(self, principal: Principal, invoice_id: UUID) -> list[Payment]:
+        """Every payment of an invoice, newest first. Raises NotFound, Forbidden."""
+        async with self._database.reading() as tx:
+            invoice = await self._repository.invoice(tx, invoice_id)
+            payments = await self._repository.payments_of(tx, invoice_id)
+        if invoice is None:
+            raise NotFound()
+        self._policy.require(principal, "invoice.read", relations(principal, invoice))
+        return payments
+
     async def reconcile(self) -> int:
         """Ask about every payment and refund without an end; returns how many were asked about. Safe to run twice."""
         now = self._clock.now()

@@ -166,6 +166,10 @@ class Repository:
         suffix = " FOR UPDATE" if lock else ""
         return _as(Payment, await tx.fetchrow(f"SELECT {PAYMENT} FROM payments WHERE id = $1{suffix}", payment_id))
 
+    async def payments_of(self, tx: Transaction, invoice_id: UUID) -> list[Payment]:
+        sql = f"SELECT {PAYMENT} FROM payments WHERE invoice_id = $1 ORDER BY created_at DESC, id DESC"
+        return [_one(Payment, row) for row in await tx.fetch(sql, invoice_id)]
+
     async def payment_by_key(self, tx: Transaction, made_by: UUID, key: str) -> Payment | None:
         sql = f"SELECT {PAYMENT} FROM payments WHERE made_by = $1 AND idempotency_key = $2"
         return _as(Payment, await tx.fetchrow(sql, made_by, key))

@@ -97,6 +97,12 @@ def _payments(routes: Routes, payments: Payments) -> None:
         )
         return Answer(schemas.PaymentBody.of(payment), status=202 if payment.status in UNFINISHED else 201)
 
+    @routes.get("/payments", query=schemas.PaymentQuery, returns=schemas.Payments, errors=(Forbidden, NotFound))
+    async def payments_of_invoice(call: Call[None, schemas.PaymentQuery]) -> schemas.Payments:
+        """List the payments of one invoice, newest first"""
+        made = await payments.of_invoice(call.principal, call.query.invoice_id)
+        return schemas.Payments(items=[schemas.PaymentBody.of(each) for each in made])
+
     @routes.get("/payments/{id}", returns=schemas.PaymentBody, errors=(Forbidden, NotFound))
     async def read(call: Call[None, None]) -> schemas.PaymentBody:
         """Show one payment"""

@@ -124,6 +124,14 @@ class PaymentBody(Wire):
         )
 
 
+class PaymentQuery(Wire):
+    invoice_id: UUID
+
+
+class Payments(Page):
+    items: list[PaymentBody]
+
+
 class PositiveMoney(Wire):
     amount_minor: int = Field(gt=0, le=MOST)
     currency: str = Field(pattern="^[A-Z]{3}$")
