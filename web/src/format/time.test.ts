@@ -8,6 +8,8 @@ describe("clock times", () => {
   it("reads the moment in the reader's zone", () => {
     expect(formatClock(noon, "en-GB", "Africa/Dakar")).toBe("12:00");
     expect(formatClock(noon, "en-GB", "Europe/Paris")).toBe("13:00");
+    expect(formatClock("2026-11-21T06:05:00Z", "en-GB", "UTC")).toBe("06:05");
+    expect(formatClock("2026-11-21T06:05:00Z", "en-US", "UTC")).toMatch(/^6:05\sAM$/);
   });
   it("shows the other clock only when it differs at that moment", () => {
     expect(formatClockBoth(noon, "en-GB", "Africa/Dakar", "Europe/Paris", inCity)).toBe("12:00 (13:00 in Paris)");

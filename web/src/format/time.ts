@@ -11,9 +11,10 @@ export function deviceZone(): Zone {
   return Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
 }
 
-/** "09:30", "9:30 AM". */
+/** "09:30" where the day has 24 hours, "9:30 AM" where it has twice twelve. */
 export function formatClock(time: string, locale: string, zone: Zone): string {
-  return new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", timeZone: zone }).format(new Date(time));
+  const twelve = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hour12 === true;
+  return new Intl.DateTimeFormat(locale, { hour: twelve ? "numeric" : "2-digit", minute: "2-digit", timeZone: zone }).format(new Date(time));
 }
 
 /** The calendar date at that moment in that zone, as `2026-11-21`. */
