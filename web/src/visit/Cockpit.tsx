@@ -186,8 +186,9 @@ function CockpitOf({ id }: { id: string }) {
             ) : (
               <Lobby
                 name={name}
-                waiting={done ? undefined : waiting}
-                present={present && !done}
+                waiting={waiting}
+                present={present}
+                done={done}
                 ended={ended}
                 joining={view?.joining ?? false}
                 text={text}

@@ -53,7 +53,7 @@ export function PracticeDay() {
         <div>
           <h1>{text("day.title")}</h1>
           <p className="v-soft">
-            {new Intl.DateTimeFormat(text.language, {
+            {new Intl.DateTimeFormat(text.locale, {
               weekday: "long",
               day: "numeric",
               month: "long",

@@ -8,6 +8,7 @@ export function Lobby({
   name,
   waiting,
   present,
+  done,
   ended,
   joining,
   text,
@@ -18,6 +19,8 @@ export function Lobby({
   waiting: WaitingItem | undefined;
   /** The patient sits in the call already. */
   present: boolean;
+  /** The visit is completed: nothing is left to join. */
+  done: boolean;
   /** The call was on before. */
   ended: boolean;
   joining: boolean;
@@ -27,6 +30,16 @@ export function Lobby({
   onJoin: () => void;
 }) {
   const now = useNow();
+  if (done) {
+    return (
+      <div className="v-lobby" data-testid="lobby">
+        <Avatar name={name} large />
+        <p>
+          <strong>{text("cockpit.completed")}</strong>
+        </p>
+      </div>
+    );
+  }
   return (
     <div className="v-lobby" data-testid="lobby">
       <Avatar name={name} large />

@@ -35,6 +35,7 @@ export function Notes({ notes, text }: { notes: NotesModel; text: VisitText }) {
           </div>
         </Notice>
       )}
+      <h2 className="v-notes-title">{text("cockpit.notes")}</h2>
       <textarea
         className="input v-notes-text"
         aria-label={text("notes.label")}

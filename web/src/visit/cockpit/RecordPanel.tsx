@@ -57,7 +57,7 @@ function Words({ title, items, none }: { title: string; items: string[]; none: s
 }
 
 function Earlier({ record, text }: { record: PatientRecord; text: VisitText }) {
-  const day = new Intl.DateTimeFormat(text.language, { day: "numeric", month: "short", year: "numeric" });
+  const day = new Intl.DateTimeFormat(text.locale, { day: "numeric", month: "short", year: "numeric" });
   return (
     <div>
       <h3>{text("record.entries")}</h3>

@@ -12,6 +12,8 @@ function context(): AudioContext | null {
 
 /** Browsers allow sound only after a press on the page; call this in one. */
 export async function allowSound(): Promise<boolean> {
+  // Without any press so far the browser would only refuse, and complain on its console.
+  if (navigator.userActivation?.hasBeenActive === false) return false;
   const audio = context();
   if (!audio) return false;
   if (audio.state === "suspended") await audio.resume().catch(() => undefined);
@@ -91,7 +93,8 @@ const CEILING_DB = -12;
 export function meter(track: MediaStreamTrack): LevelMeter | null {
   const audio = context();
   if (!audio) return null;
-  void allowSound();
+  // A page that captures may run sound without a press.
+  if (audio.state === "suspended") void audio.resume().catch(() => undefined);
   const source = audio.createMediaStreamSource(new MediaStream([track]));
   const analyser = new AnalyserNode(audio, { fftSize: 1024, smoothingTimeConstant: 0 });
   source.connect(analyser);

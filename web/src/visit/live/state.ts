@@ -160,6 +160,11 @@ export function reduceVisit(state: VisitState | null, action: VisitAction): Visi
   }
 }
 
+/** "Dr Awa Diop": how people are used to read a doctor's name. A long title stands by itself. */
+export function titled({ name, title }: { name: string; title: string }): string {
+  return title && title.length <= 5 && !name.startsWith(title) ? `${title} ${name}` : name;
+}
+
 function applyEvent(state: VisitState, event: ServerEvent): VisitState {
   switch (event.name) {
     case "waiting.updated": {

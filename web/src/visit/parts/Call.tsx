@@ -73,6 +73,7 @@ export function Call({
           <Control
             icon={local.cameraOff || !local.camera ? "cameraOff" : "camera"}
             label={text(local.cameraOff ? "call.cameraOn" : "call.cameraOff")}
+            words={text("check.camera")}
             off={local.cameraOff || !local.camera}
             disabled={!local.camera}
             onPress={toggleCamera}
@@ -81,6 +82,7 @@ export function Call({
             <Control
               icon="screen"
               label={text(local.screen ? "call.unshare" : "call.share")}
+              words={text("call.shareWord")}
               active={local.screen !== null}
               desktop
               onPress={() =>
@@ -93,6 +95,7 @@ export function Call({
           <Control
             icon="hand"
             label={text(hand ? "call.handDown" : "call.hand")}
+            words={text("call.handWord")}
             active={hand}
             onPress={toggleHand}
           />

@@ -228,7 +228,11 @@ function SpeakerTest({ text, lists }: { text: VisitText; lists: DeviceLists }) {
         <Select
           label={text("check.speaker")}
           hideLabel
-          value={speaker}
+          value={
+            lists.speakers.some(({ deviceId }) => deviceId === speaker)
+              ? speaker
+              : (lists.speakers[0]?.deviceId ?? "")
+          }
           options={lists.speakers.map(({ deviceId, label }) => ({
             value: deviceId,
             label: label || text("check.speakerDefault"),

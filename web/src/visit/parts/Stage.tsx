@@ -2,6 +2,7 @@ import { useEffect, useRef, useState, type PointerEvent } from "react";
 import { Avatar } from "../base";
 import type { LiveParticipant } from "../live/protocol";
 import type { VisitView } from "../live/session";
+import { titled } from "../live/state";
 import type { RemoteTrack } from "../live/subscriber";
 import type { VisitText } from "../text";
 import { Icon } from "./icons";
@@ -75,7 +76,7 @@ export function Stage({ view, text }: { view: VisitView; text: VisitText }) {
 function Alone({ view, text }: { view: VisitView; text: VisitText }) {
   const { visit } = view;
   if (!visit || visit.you.role === "practitioner") return null;
-  const { name } = visit.practitioner;
+  const name = titled(visit.practitioner);
   return (
     <div className="v-alone">
       <Avatar name={name} large />

@@ -3,6 +3,7 @@ import { Button, Confirm, Message } from "../base";
 import { openDevices, type Capture } from "../live/devices";
 import type { VisitSession, VisitView } from "../live/session";
 import { allowSound, play } from "../live/sound";
+import { titled } from "../live/state";
 import type { VisitText } from "../text";
 import { Announcer } from "./Announcer";
 import { Call } from "./Call";
@@ -97,7 +98,7 @@ function Room({
   if (state === "removed" || view.failure?.code === "removed") {
     return (
       <Message title={text("removed.title")} testId="removed">
-        <p>{visit ? text("removed.body", { name: visit.practitioner.name }) : text("removed.short")}</p>
+        <p>{visit ? text("removed.body", { name: titled(visit.practitioner) }) : text("removed.short")}</p>
       </Message>
     );
   }
@@ -109,7 +110,7 @@ function Room({
     );
   }
   if (!visit) return <Message title={text("visit.loading")} />;
-  const { name } = visit.practitioner;
+  const name = titled(visit.practitioner);
   if (seatTaken) {
     return (
       <Message
@@ -144,7 +145,13 @@ function Room({
           </>
         }
       >
-        <p>{guest ? text("after.guest") : text("after.body", { name })}</p>
+        <p>
+          {guest
+            ? text("after.guest")
+            : completed
+              ? text("after.ready")
+              : text("after.body", { name })}
+        </p>
       </Message>
     );
   }

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { Avatar, Button, Notice } from "../base";
 import type { VisitView } from "../live/session";
 import { allowSound, play, soundAllowed } from "../live/sound";
+import { titled } from "../live/state";
 import type { VisitText } from "../text";
 import { Icon } from "./icons";
 
@@ -34,14 +35,14 @@ export function WaitingRoom({
   const { practitioner, waiting } = visit;
   const held = visit.you.state === "held";
   const coming = visit.you.state === "admitted" || view.joining;
-  const { name } = practitioner;
+  const name = titled(practitioner);
   return (
     <section className="v-wait" aria-labelledby="wait-title" data-testid="waiting-room">
       <div className="v-wait-card">
-        <Avatar name={name} large />
+        <Avatar name={practitioner.name} large />
         <p className="v-wait-who">
           <strong>{name}</strong>
-          <span>{practitioner.title}</span>
+          {practitioner.title.length > 5 && <span>{practitioner.title}</span>}
         </p>
         <h1 id="wait-title">
           {held ? text("wait.heldTitle", { name }) : text("wait.title")}

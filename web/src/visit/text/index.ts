@@ -10,14 +10,15 @@ const MESSAGES: Record<string, VisitMessages> = { en: visitEn, fr: visitFr };
 
 export interface VisitText {
   (key: VisitKey, values?: Record<string, string | number>): string;
-  language: string;
+  /** The region's own habits for dates and clocks. */
+  locale: string;
   /** A time of day, with its zone when another zone than this device's is asked for. */
   time: (time: string | number, zone?: string) => string;
   /** A length of time in the shortest words that are still true. */
   span: (ms: number) => string;
 }
 
-export function visitText(language: string): VisitText {
+export function visitText(language: string, locale: string = language): VisitText {
   const messages = MESSAGES[language] ?? visitEn;
   const text = ((key, values) => {
     const pattern: string = messages[key];
@@ -25,10 +26,10 @@ export function visitText(language: string): VisitText {
       ? pattern.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole))
       : pattern;
   }) as VisitText;
-  text.language = language;
+  text.locale = locale;
   text.time = (time, zone) =>
-    new Intl.DateTimeFormat(language, {
-      hour: "2-digit",
+    new Intl.DateTimeFormat(locale, {
+      hour: "numeric",
       minute: "2-digit",
       ...(zone && { timeZone: zone, timeZoneName: "short" }),
     }).format(new Date(time));
@@ -44,6 +45,6 @@ export function visitText(language: string): VisitText {
 
 /** The visit's words in the language of the page. */
 export function useVisitText(): VisitText {
-  const { language } = useLanguage();
-  return useMemo(() => visitText(language), [language]);
+  const { language, locale } = useLanguage();
+  return useMemo(() => visitText(language, locale), [language, locale]);
 }
