@@ -140,7 +140,8 @@ def _environment(
             "HTTP_HOST": ANYWHERE,
             "HTTP_TLS_CERTIFICATE": str(certificate),
             "HTTP_TLS_KEY": str(key),
-            "MEDIA_HOST": ANYWHERE,
+            # Bound to that address alone: answers must leave from where they were asked.
+            "MEDIA_HOST": address,
             "MEDIA_ADDRESS": address,
         }
     scheme = "https" if lan else "http"

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from conftest import TokenSessions
+from harness import TokenSessions
 
 import analytics
 from analytics.service import no_show_rate

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 from billing_office import FixedClock as OfficeClock
 from billing_office import Office, office_over
-from conftest import MakeClient, MakeContext, TokenSessions
+from harness import MakeClient, MakeContext, TokenSessions
 
 from core.ids import uuid7
 from core.security.principal import Principal

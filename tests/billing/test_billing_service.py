@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from billing_office import FixedClock as OfficeClock
 from billing_office import Office, Visit, office_over
-from conftest import MakeContext
+from harness import MakeContext
 
 from billing.amounts import Line
 from billing.errors import (

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Browser, Playwright, async_playwright
+from server_process import Demonstration
 from visitor import Visitor
-
-sys.path.append(str(Path(__file__).parents[1] / "server"))
-from server_process import Demonstration  # (its folder is on the path only now)
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -46,19 +44,39 @@ def chromium() -> str | None:
 
 
 @pytest.fixture
-async def arrive(demonstration: Demonstration, playwright: Playwright) -> AsyncIterator[Arrive]:
-    """Somebody arrives with a Chromium process of their own, camera and microphone simulated."""
-    browsers: list[Browser] = []
+async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Awaitable[Visitor]]]:
+    """``await arrive_at(url, "phone")``: somebody with a Chromium of their own, camera and microphone simulated.
 
-    async def open_browser(viewport: str = "desktop") -> Visitor:
+    Every address that the page asks for must be on this machine.
+    """
+    browsers: list[Browser] = []
+    elsewhere: list[str] = []
+
+    def note(address: str) -> None:
+        parts = urlsplit(address)
+        if parts.scheme in ("http", "https", "ws", "wss") and not (parts.hostname or "").startswith("127."):
+            elsewhere.append(address)
+
+    async def open_browser(url: str, viewport: str = "desktop") -> Visitor:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         browsers.append(browser)
         size = {"width": 360, "height": 780} if viewport == "phone" else {"width": 1440, "height": 900}
         context = await browser.new_context(
-            base_url=demonstration.url, viewport={"width": size["width"], "height": size["height"]}, locale="en-GB"
+            base_url=url,
+            viewport={"width": size["width"], "height": size["height"]},
+            locale="en-GB",
+            ignore_https_errors=True,  # the local network's certificate is self-made
         )
+        context.on("request", lambda request: note(request.url))
         return await Visitor.enter(context)
 
     yield open_browser
     for browser in browsers:
         await browser.close()
+    assert elsewhere == []
+
+
+@pytest.fixture
+def arrive(demonstration: Demonstration, arrive_at: Callable[..., Awaitable[Visitor]]) -> Arrive:
+    """Somebody comes to the demonstration."""
+    return lambda viewport: arrive_at(demonstration.url, viewport)

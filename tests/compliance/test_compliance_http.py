@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from conftest import MakeClient, TokenSessions
+from harness import MakeClient, TokenSessions
 
 import compliance
 from core.clock import rfc3339

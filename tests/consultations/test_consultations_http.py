@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from aiohttp import FormData, web
 from aiohttp.test_utils import TestClient
-from conftest import MakeClient, MakeContext, TokenSessions
+from harness import MakeClient, MakeContext, TokenSessions
 
 import consultations
 from consultations.ports import AppointmentInfo, PersonInfo

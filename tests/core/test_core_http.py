@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from conftest import MakeClient, TokenSessions
+from harness import MakeClient, TokenSessions
 from pydantic import Field
 
 from core.context import Context

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from conftest import MakeClient, MakeContext, TokenSessions
+from harness import MakeClient, MakeContext, TokenSessions
 
 import identity
 from core.context import Context

@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 import socketio
 from aiosmtpd.smtp import SMTP
-from conftest import TokenSessions
+from harness import TokenSessions
 
 import notifications
 from core.clock import SystemClock

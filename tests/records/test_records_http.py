@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from conftest import MakeClient, MakeContext, TokenSessions
+from harness import MakeClient, MakeContext, TokenSessions
 from pydantic import SecretStr
 
 import records

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
-from conftest import MakeClient, MakeContext, TokenSessions
+from harness import MakeClient, MakeContext, TokenSessions
 from scheduling_clinic import Clinic, FixedClock, at, clinic_over
 
 from core.clock import rfc3339

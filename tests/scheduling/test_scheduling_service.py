@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from conftest import MakeContext
+from harness import MakeContext
 from scheduling_clinic import NOON, Clinic, FixedClock, at, clinic_over
 
 from consultations.events import ConsultationCompleted, PatientWaiting

@@ -60,8 +60,12 @@ async def run(*arguments: str, env: dict[str, str], timeout_s: float = 60.0) -> 
 class Demonstration:
     """One ``bedside demo``."""
 
-    def __init__(self, data_dir: Path, *, http_port: int | None = None, media_port: int | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, *, http_port: int | None = None, media_port: int | None = None, lan: str | None = None
+    ) -> None:
+        """``lan``: serve the local network over TLS, as this address (any of 127/8 stays on this machine)."""
         self.data_dir = data_dir
+        self.lan = lan
         self.http_port = http_port or free_port()
         self.media_port = media_port or free_port()
         self.env = environment(
@@ -69,6 +73,7 @@ class Demonstration:
             BEDSIDE_HTTP_PORT=str(self.http_port),
             BEDSIDE_MEDIA_PORT=str(self.media_port),
             BEDSIDE_MEDIA_WORKERS="1",
+            **({"BEDSIDE_MEDIA_ADDRESS": lan} if lan else {}),
         )
         self.lines: list[str] = []
         self.process: asyncio.subprocess.Process | None = None
@@ -76,13 +81,13 @@ class Demonstration:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"https://{self.lan}:{self.http_port}" if self.lan else f"http://127.0.0.1:{self.http_port}"
 
     async def start(self) -> None:
         """Run it until it says ready."""
         self.lines.clear()
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server", "demo"),
+            *(sys.executable, "-m", "server", "demo", *(["--lan"] if self.lan else [])),
             cwd=ROOT,
             env=self.env,
             stdout=asyncio.subprocess.PIPE,

@@ -17,7 +17,7 @@ from uuid import UUID
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiosmtpd.smtp import SMTP
-from conftest import MASTER_KEY, ROLE_SECRET
+from harness import MASTER_KEY, ROLE_SECRET
 
 from core.context import Context
 from core.database import Database
