@@ -50,6 +50,7 @@ _SECONDS = Histogram(
     registry=REGISTRY,
 )
 _HEALTHY = Gauge("bedside_check_ok", "1 when the named check passed last time.", ["check"], registry=REGISTRY)
+_TASKS = Gauge("bedside_tasks", "Tasks on the event loop; more and more of them is a leak.", registry=REGISTRY)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -232,6 +233,7 @@ def add_health_routes(application: web.Application, health: Health) -> None:
         )
 
     async def metrics(request: web.Request) -> web.Response:
+        _TASKS.set(len(asyncio.all_tasks()))
         return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application.router.add_get("/health/live", live)
