@@ -34,19 +34,19 @@ class LoadTestError(Exception):
 class Demonstration:
     """``bedside demo`` as a child process; a context manager."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bedside-load-"))
         http_port, media_port = _free_ports()
         self.url = f"http://127.0.0.1:{http_port}"
+        # Settings of another server, which may be in our environment, are none of this one's.
         self.environment = {
-            **os.environ,
+            **{name: value for name, value in os.environ.items() if not name.startswith("BEDSIDE_")},
             **LIMITS,
             "BEDSIDE_DATA_DIR": str(self.folder),
             "BEDSIDE_HTTP_PORT": str(http_port),
             "BEDSIDE_MEDIA_PORT": str(media_port),
             "BEDSIDE_MEDIA_WORKERS": "1",
             "PYTHONUNBUFFERED": "1",
-            **(environment or {}),
         }
         self._process: subprocess.Popen[str] | None = None
         self._said: list[str] = []

@@ -122,16 +122,18 @@ class BookingPatient(FastHttpUser):
             self._sign_in()
         if not self._provider:
             self._choose(self._get("/providers", "/providers"))
-        day = (date.today() + timedelta(days=random.randint(1, 10))).isoformat()  # noqa: DTZ011 - any day will do
+        day = (date.today() + timedelta(days=random.randint(1, 4))).isoformat()  # noqa: DTZ011 - any day will do
         path = "/appointments/available"
         free = self._get(path, path, practitioner_id=self._provider, date=day).get("items", [])
         if free:
-            # Everybody wants one of the first times of the day, so that some come too late.
-            self._book(random.choice(free[:4])["start"])
+            # Everybody wants one of the first times of the day and thinks it over, so that some come too late.
+            gevent.sleep(random.uniform(0.3, 1.5))
+            self._book(random.choice(free[:2])["start"])
 
     def _choose(self, providers: dict[str, Any]) -> None:
         if providers.get("items"):
-            self._provider = random.choice(providers["items"])["id"]
+            # Some practitioners are better known than others.
+            self._provider = random.choice(providers["items"][:2])["id"]
 
     def _book(self, start: str) -> None:
         body = {"practitioner_id": self._provider, "start": start, "reason": "Load test"}

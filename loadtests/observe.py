@@ -65,6 +65,11 @@ def handled_badly(before: Samples, after: Samples) -> int:
     )
 
 
+def facts_handled(samples: Samples) -> float:
+    """How many facts have been handled, by all groups, since the server's start."""
+    return sum(value for (name, _), value in samples.items() if name == "bedside_facts_handled_total")
+
+
 def memory(supervisor: int) -> dict[str, float]:
     """Resident memory of the supervisor's Python children, in MB, by what they do."""
     found: dict[str, float] = {}

@@ -12,21 +12,30 @@ import contextlib
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.demonstration import ROOT, Demonstration, LoadTestError, provision
-from loadtests.observe import handled_badly, lags, log_errors, memory, metrics
+from loadtests.observe import Samples, facts_handled, handled_badly, lags, log_errors, memory, metrics
 
 # The rest of a visit: a practitioner who does not come, and those who wait for them.
 WAITING_TOGETHER = 5
 SPAWNED_PER_S = 3
 MEMORY_EVERY_S = 5.0
+SETTLING_TRIES = 30
+ENDING_S = 120.0
+OF_THE_SERVER = (
+    ("processor time, s", "process_cpu_seconds_total"),
+    ("tasks", "bedside_tasks"),
+    ("open files", "process_open_fds"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +106,33 @@ def locust(url: str, visits: Path, crowd: Crowd, minutes: float, call_seconds: f
     command += ["--host", url, "--users", str(crowd.users), "--spawn-rate", str(SPAWNED_PER_S)]
     command += ["--run-time", f"{math.ceil(minutes * 60)}s", "--stop-timeout", "30"]
     command += ["--visits", str(visits), "--call-seconds", str(call_seconds)]
-    return subprocess.run(command, cwd=ROOT, env=os.environ, check=False).returncode
+    try:
+        return subprocess.run(command, cwd=ROOT, check=False, timeout=minutes * 60 + ENDING_S).returncode
+    except subprocess.TimeoutExpired:
+        raise LoadTestError("locust has not ended in time") from None
 
 
-def report(url: str, before: dict[tuple[str, tuple[tuple[str, str], ...]], float]) -> int:
-    """Print how late facts were handled. The number of those that failed."""
-    after = metrics(url)
+def report(before: Samples, after: Samples) -> int:
+    """Print how late facts were handled and what the server used. The number of facts that failed."""
     say("\nFacts handled         number    median up to    99 % up to")
     for group, (count, median, most) in sorted(lags(before, after).items()):
         say(f"  {group:<16} {count:>9} {median:>13.3f} s {most:>11.3f} s")
+    say("\nServer                       begin         end")
+    for title, name in OF_THE_SERVER:
+        say(f"  {title:<20} {before[name, ()]:>11.0f} {after[name, ()]:>11.0f}")
     return handled_badly(before, after)
+
+
+def settle(url: str) -> Samples:
+    """The metrics once no more facts are being handled."""
+    last = metrics(url)
+    for _ in range(SETTLING_TRIES):
+        time.sleep(1)
+        now = metrics(url)
+        if facts_handled(now) == facts_handled(last):
+            return now
+        last = now
+    raise LoadTestError("facts are still being handled long after the load")
 
 
 def run(url: str, environment: Mapping[str, str], arguments: argparse.Namespace) -> bool:
@@ -119,7 +145,7 @@ def run(url: str, environment: Mapping[str, str], arguments: argparse.Namespace)
         )
         before = metrics(url)
         code = locust(url, visits, crowd, arguments.minutes, arguments.call_seconds)
-    failed_facts = report(url, before)
+    failed_facts = report(before, settle(url))
     if failed_facts:
         say(f"{failed_facts} facts failed or were parked")
     return not code and not failed_facts
@@ -131,10 +157,10 @@ def run_demonstration(arguments: argparse.Namespace) -> bool:
         watch = MemoryWatch(demonstration.pid)
         good = run(demonstration.url, demonstration.environment, arguments)
         readings = watch.stop()
-        say("\nMemory                 begin       most        end")
+        say("\nMemory, MB             begin  at a half        end")
         for name in readings[0]:
             values = [each[name] for each in readings if name in each]
-            say(f"  {name:<16} {values[0]:>6.0f} MB  {max(values):>6.0f} MB  {values[-1]:>6.0f} MB")
+            say(f"  {name:<16} {values[0]:>9.0f} {values[len(values) // 2]:>10.0f} {values[-1]:>10.0f}")
         errors = log_errors(demonstration.folder)
         for error, count in errors.items():
             say(f"log, {count} times: {error}")
@@ -152,6 +178,8 @@ def main() -> int:
     parser.add_argument("--call-seconds", type=float, default=20.0, help="length of each call with media")
     parser.add_argument("--keep-logs", type=Path, help="move the demonstration's logs to this folder")
     arguments = parser.parse_args()
+    # Told to stop, we stop what we have started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         url = arguments.url.rstrip("/")
         good = run(url, os.environ, arguments) if url else run_demonstration(arguments)

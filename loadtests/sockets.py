@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import gevent
 import socketio
 from gevent.event import Event
 from locust.exception import RescheduleTask
@@ -59,7 +60,7 @@ class VisitSocket:
 
     def resume(self) -> None:
         """Cut the connection and come back to the seat; measured until ``session.ready``."""
-        self._client.disconnect()
+        self.close()
         self._open("connect again (resume)", {"resume_token": self._resume_token, "last_seq": self._seq})
 
     def _open(self, row: str, authentication: dict[str, Any]) -> None:
@@ -124,4 +125,6 @@ class VisitSocket:
     def close(self) -> None:
         """As a closed browser does."""
         if self._client is not None:
-            self._client.disconnect()
+            # In a greenlet of its own: while it closes, websocket-client swallows every exception, and with it the
+            # one by which locust ends a user, who would then go on for ever.
+            gevent.spawn(self._client.disconnect).join()
