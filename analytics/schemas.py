@@ -9,10 +9,13 @@ from pydantic import Field
 from analytics.service import Summary
 from core.http.routes import Wire
 
+# Beyond these no visit ever was or will be, and adding a day still makes a date.
+FIRST_DAY, LAST_DAY = time.date(2000, 1, 1), time.date(2200, 1, 1)
+
 
 class SummaryQuery(Wire):
-    since: time.date | None = Field(None, alias="from")
-    until: time.date | None = Field(None, alias="to")
+    since: time.date | None = Field(None, alias="from", ge=FIRST_DAY, le=LAST_DAY)
+    until: time.date | None = Field(None, alias="to", ge=FIRST_DAY, le=LAST_DAY)
 
 
 class Money(Wire):

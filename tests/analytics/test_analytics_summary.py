@@ -110,8 +110,9 @@ async def test_summary_counts_what_happened(context: Context, run_facts: Any, ma
     assert status == 200
     assert (one["visits_completed"], len(one["per_day"]), one["median_wait_s"]) == (1, 1, 60)
     assert (await summary(sign_in(uuid7(), "desk")))[1]["visits_completed"] >= 2
-    status, problem = await summary(own, "?from=2026-02-01&to=2026-01-01")
-    assert (status, problem["code"]) == (400, "invalid_input")
+    for wrong in ("?from=2026-02-01&to=2026-01-01", "?to=9999-12-31", "?to=0001-01-01"):
+        status, problem = await summary(own, wrong)
+        assert (status, problem["code"]) == (400, "invalid_input"), wrong
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
