@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from pydantic import AwareDatetime, Field
@@ -9,6 +10,9 @@ from pydantic import AwareDatetime, Field
 from compliance.service import Entry
 from core.clock import rfc3339
 from core.http.routes import Page, Wire
+
+# Nothing happened before or happens after; and times at the ends of the calendar have no UTC.
+FIRST, LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class PageQuery(Wire):
@@ -19,8 +23,8 @@ class PageQuery(Wire):
 class SearchAudit(PageQuery):
     patient_id: UUID | None = None
     actor_id: UUID | None = None
-    since: AwareDatetime | None = Field(None, alias="from")
-    until: AwareDatetime | None = Field(None, alias="to")
+    since: AwareDatetime | None = Field(None, alias="from", ge=FIRST, le=LAST)
+    until: AwareDatetime | None = Field(None, alias="to", ge=FIRST, le=LAST)
 
 
 class AuditView(Wire):
