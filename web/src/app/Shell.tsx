@@ -114,7 +114,7 @@ function Stranger() {
   const { language, setLanguage } = useLanguage();
   return (
     <>
-      <Button variant="quiet" size="small" icon="globe" onPress={() => setLanguage(language === "en" ? "fr" : "en")}>
+      <Button variant="quiet" size="small" onPress={() => setLanguage(language === "en" ? "fr" : "en")}>
         {language === "en" ? "Français" : "English"}
       </Button>
       <ThemeSwitch />

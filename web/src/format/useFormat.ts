@@ -23,6 +23,7 @@ export function useFormat() {
       dayAndClock: (time: Time) => t("time.dayAt", { day: formatDay(time, locale, zone, new Date(), "short"), clock: formatClock(time, locale, zone) }),
       relative: (time: Time, now: Date = new Date()) => formatRelative(time, locale, now),
       number: (value: number) => new Intl.NumberFormat(locale).format(value),
+      compact: (value: number) => new Intl.NumberFormat(locale, { notation: "compact" }).format(value),
       percent: (value: number) => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }).format(value),
       language: (code: string) => {
         try {

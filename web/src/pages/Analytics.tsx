@@ -77,10 +77,12 @@ function Figures({ data }: { data: AnalyticsSummary }) {
             />
           </Card>
           <Card>
-            <Plot title={t("figures.noShowPerDay")} labels={labels} format={format.percent} series={[{ label: t("figures.noShow"), tone: "attention", kind: "line", values: days.map(share) }]} />
+            <Plot narrow title={t("figures.noShowPerDay")} labels={labels} format={format.percent} series={[{ label: t("figures.noShow"), tone: "attention", kind: "line", values: days.map(share) }]} />
           </Card>
           <Card>
             <Plot
+              narrow
+              scale={format.compact}
               title={t("figures.revenuePerDay")}
               labels={labels}
               format={(value) => (currency ? format.money({ amount_minor: Math.round(value), currency }) : format.number(value))}

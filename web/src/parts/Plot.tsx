@@ -3,7 +3,6 @@ import { useText } from "../i18n";
 
 export type Series = { label: string; tone: "accent" | "good" | "attention"; values: number[]; kind: "bar" | "line" };
 
-const WIDTH = 720;
 const HEIGHT = 220;
 const EDGE = { left: 48, right: 8, top: 12, bottom: 28 };
 
@@ -15,18 +14,25 @@ export function niceTop(greatest: number): number {
 }
 
 /** Values by day as an SVG, with a table of the same numbers for whoever prefers to read. */
-export function Plot({ title, labels, series, format }: { title: string; labels: string[]; series: Series[]; format: (value: number) => string }) {
+export function Plot({ title, labels, series, format, scale = format, narrow }: {
+  title: string; labels: string[]; series: Series[]; format: (value: number) => string;
+  /** For the scale at the side, where there is room for few letters. */
+  scale?: (value: number) => string;
+  /** Half as wide, with letters of the same size. */
+  narrow?: boolean;
+}) {
   const t = useText();
   const id = useId();
+  const fullWidth = narrow ? 420 : 860;
   const greatest = Math.max(0, ...series.flatMap((each) => each.values));
   const top = greatest > 1 || series.some((each) => each.kind === "line") ? niceTop(greatest) : 1;
-  const inner = { width: WIDTH - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
+  const inner = { width: fullWidth - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
   const step = inner.width / Math.max(1, labels.length);
   const x = (index: number) => EDGE.left + step * (index + 0.5);
   const y = (value: number) => EDGE.top + inner.height * (1 - value / top);
   const bars = series.filter((each) => each.kind === "bar");
   const wide = Math.min(28, (step * 0.7) / Math.max(1, bars.length));
-  const every = Math.max(1, Math.ceil(labels.length / 8));
+  const every = Math.max(1, Math.ceil(labels.length / (narrow ? 5 : 9)));
   return (
     <figure className="plot">
       <figcaption className="row-apart">
@@ -42,12 +48,12 @@ export function Plot({ title, labels, series, format }: { title: string; labels:
             : null}
         </span>
       </figcaption>
-      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-labelledby={id} aria-describedby={`${id}-table`}>
+      <svg viewBox={`0 0 ${fullWidth} ${HEIGHT}`} role="img" aria-labelledby={id} aria-describedby={`${id}-table`}>
         {[0, 0.5, 1].map((part) => (
           <g key={part}>
-            <line x1={EDGE.left} x2={WIDTH - EDGE.right} y1={y(top * part)} y2={y(top * part)} className="plot-grid" />
+            <line x1={EDGE.left} x2={fullWidth - EDGE.right} y1={y(top * part)} y2={y(top * part)} className="plot-grid" />
             <text x={EDGE.left - 8} y={y(top * part) + 4} textAnchor="end" className="plot-text">
-              {format(top * part)}
+              {scale(top * part)}
             </text>
           </g>
         ))}
