@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any, Literal
 
+import asyncpg
+
 from core.clock import Clock
 from core.errors import Forbidden, NotFound
+from core.security.vault import KeyDestroyed
 from signaling.errors import MediaUnavailable, NotAdmitted, VisitOver
 from signaling.media_negotiation import MediaNegotiation
 from signaling.presence import Person, State, both_present, in_call, may_join, participant
@@ -122,8 +125,21 @@ class Calls:
             raise NotFound()
         if before == "in-call":
             await self._gone(visit, person)
-        await self._sessions.tell(visit.appointment_id, participant_id, event, {"reason": reason})
+        await self._tell_why(visit, participant_id, event, reason)
         await self._close_if_empty(visit)
+
+    async def _tell_why(self, visit: Visit, participant_id: str, event: str, reason: str | None) -> None:
+        """A reason is free text, so it lies sealed in the log. Without the key the word goes without its reason:
+        what it tells must not wait."""
+        if reason is not None:
+            try:
+                await self._sessions.tell(
+                    visit.appointment_id, participant_id, event, {"reason": reason}, seal_for=visit.patient_id
+                )
+                return
+            except (KeyDestroyed, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+                log.warning("reason_not_told")
+        await self._sessions.tell(visit.appointment_id, participant_id, event, {"reason": None})
 
     async def end(self, seat: Seat) -> None:
         """The practitioner ends the media for everybody; joining anew reopens it, admissions are given anew."""
