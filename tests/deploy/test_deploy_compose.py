@@ -21,6 +21,8 @@ import yaml
 from core.settings import load
 from server.embedded import EmbeddedPostgres, EmbeddedValkey
 
+pytest_plugins = ["records_mongo"]
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 OURS = {name: service for name, service in COMPOSE["services"].items() if "build" in service}
