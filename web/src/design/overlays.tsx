@@ -13,13 +13,17 @@ import { useErrorText } from "./errors";
 export function Dialog({
   title, isOpen, onClose, children, wide, role,
 }: { title: string; isOpen: boolean; onClose: () => void; children: ReactNode; wide?: boolean; role?: "dialog" | "alertdialog" }) {
+  const t = useText();
   return (
     <ModalOverlay className="scrim" isOpen={isOpen} onOpenChange={(open) => !open && onClose()} isDismissable>
       <Modal className={wide ? "dialog-box dialog-box-wide" : "dialog-box"}>
         <AriaDialog className="dialog" role={role}>
-          <Heading slot="title" level={2}>
-            {title}
-          </Heading>
+          <div className="dialog-head">
+            <Heading slot="title" level={2}>
+              {title}
+            </Heading>
+            <Button variant="quiet" icon="close" label={t("common.close")} onPress={onClose} />
+          </div>
           {children}
         </AriaDialog>
       </Modal>

@@ -37,6 +37,8 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
   const day = new URLSearchParams(search).get("date") ?? undefined;
   const [slot, setSlot] = useState<Slot | null>(wanted && !Number.isNaN(Date.parse(wanted)) ? { start: wanted, end: wanted } : null);
   const [picking, setPicking] = useState(slot === null);
+  const first = slot ?? provider.next_slots[0];
+  const firstFree = first ? dateIn(first.start, provider.time_zone) : undefined;
   const [reason, setReason] = useState("");
   const [failure, setFailure] = useState<string | null>(null);
   // One key per time and reason, so that pressing again after a lost answer books once.
@@ -73,7 +75,7 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
             ) : null}
           </div>
           {picking ? (
-            <SlotPicker practitionerId={provider.id} zone={provider.time_zone} value={slot} onChange={setSlot} firstDay={day ?? (slot ? dateIn(slot.start, provider.time_zone) : undefined)} />
+            <SlotPicker practitionerId={provider.id} zone={provider.time_zone} value={slot} onChange={setSlot} firstDay={day ?? firstFree} />
           ) : slot ? (
             <p className="visit-when">
               {format.day(slot.start)}, {format.clockBoth(slot.start, provider.time_zone)} <span className="muted small">({format.relative(slot.start)})</span>

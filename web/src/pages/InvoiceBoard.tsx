@@ -106,7 +106,7 @@ function Acts({ invoice, onOpen }: { invoice: Invoice; onOpen: (what: "adjust" |
   if (status === "due") actions.push({ id: "cash", label: t("board.cash"), icon: "wallet", onAction: () => onOpen("cash") });
   if (status === "due" || status === "pending") actions.push({ id: "adjust", label: t("board.adjust"), icon: "settings", onAction: () => onOpen("adjust") });
   if (status === "due") actions.push({ id: "claim", label: t("board.claim"), icon: "shield", onAction: () => onOpen("claim") });
-  if (status === "paid" || status === "partly_refunded") actions.push({ id: "refund", label: t("board.refund"), icon: "back", onAction: () => onOpen("refund") });
+  if (invoice.paid.amount_minor > invoice.refunded.amount_minor) actions.push({ id: "refund", label: t("board.refund"), icon: "back", onAction: () => onOpen("refund") });
   if (invoice.number) {
     actions.push({
       id: "pdf",

@@ -1,7 +1,9 @@
 import { useState } from "react";
 import { api } from "../api/client";
 import type { Appointment, Slot } from "../api/types";
-import { Avatar, Badge, Button, ButtonLink, Card, Confirm, Dialog, useErrorText, useNow, useToast, ActionButton } from "../design";
+import { useResource } from "../api/useResource";
+import { ActionButton, Avatar, Badge, Button, ButtonLink, Card, Confirm, Dialog, Loaded, Skeleton, useErrorText, useNow, useToast } from "../design";
+import { dateIn } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { SlotPicker } from "./SlotPicker";
@@ -38,7 +40,7 @@ export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; on
                 {t("visits.join")}
               </ButtonLink>
             ) : (
-              <span className="muted small grow">{t("visits.opens", { relative: format.relative(visit.visit_opens_at, now) })}</span>
+              <span className="muted small visit-opens">{t("visits.opens", { relative: format.relative(visit.visit_opens_at, now) })}</span>
             )}
             <Button onPress={() => setAsking("move")} icon="calendar">
               {t("visits.reschedule")}
@@ -91,11 +93,23 @@ export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; on
 function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string) => void }) {
   const t = useText();
   const explain = useErrorText();
+  // The picker begins on the first day with a free time.
+  const provider = useResource(`provider ${visit.practitioner_id}`, () => api.provider(visit.practitioner_id));
   const [slot, setSlot] = useState<Slot | null>(null);
   const [failure, setFailure] = useState<string | null>(null);
   return (
     <>
-      <SlotPicker practitionerId={visit.practitioner_id} zone={visit.practitioner_time_zone} value={slot} onChange={setSlot} />
+      <Loaded of={provider} loading={<Skeleton shape="block" />}>
+        {({ next_slots }) => (
+          <SlotPicker
+            practitionerId={visit.practitioner_id}
+            zone={visit.practitioner_time_zone}
+            value={slot}
+            onChange={setSlot}
+            firstDay={next_slots[0] ? dateIn(next_slots[0].start, visit.practitioner_time_zone) : undefined}
+          />
+        )}
+      </Loaded>
       {failure ? (
         <p className="field-error" role="alert">
           {failure}
