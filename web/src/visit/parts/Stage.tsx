@@ -118,6 +118,7 @@ function PersonTile({ tile, view, text }: { tile: Tile; view: VisitView; text: V
       ) : (
         <div className="v-tile-empty">
           <Avatar name={name} large />
+          {!lost && <Absent participant={participant} text={text} />}
         </div>
       )}
       <figcaption>
@@ -143,6 +144,25 @@ function PersonTile({ tile, view, text }: { tile: Tile; view: VisitView; text: V
       {lost && !screen && <p className="v-tile-lost">{text("call.lost")}</p>}
     </figure>
   );
+}
+
+/** Tracks of somebody who has just come need a moment; before it nothing is said to be missing. */
+const PUBLISHED_AFTER_MS = 3_000;
+
+/** Why there is no picture of somebody: switched off, or nothing there to send it. */
+function Absent({ participant, text }: { participant: LiveParticipant; text: VisitText }) {
+  const [settled, setSettled] = useState(false);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setSettled(true), PUBLISHED_AFTER_MS);
+    return () => window.clearTimeout(timer);
+  }, []);
+  const stated = (source: "camera" | "microphone") =>
+    participant.tracks.find((track) => track.source === source);
+  if (stated("camera")) {
+    return stated("camera")?.muted ? <p>{text("call.noPicture")}</p> : null;
+  }
+  if (!settled) return null;
+  return <p>{text(stated("microphone") ? "call.noCamera" : "call.noDevices")}</p>;
 }
 
 const CORNERS = ["bottom-right", "bottom-left", "top-left", "top-right"] as const;

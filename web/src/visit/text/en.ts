@@ -116,6 +116,8 @@ export const visitEn = {
   "call.picture": "{name}",
   "call.screenOf": "Screen of {name}",
   "call.noPicture": "Camera is off",
+  "call.noCamera": "No camera",
+  "call.noDevices": "No camera and no microphone",
   "call.isMuted": "{name} is muted",
   "call.speaking": "speaking",
   "call.handRaised": "{name} raised a hand",

@@ -117,6 +117,8 @@ export const visitFr: VisitMessages = {
   "call.picture": "{name}",
   "call.screenOf": "Écran de {name}",
   "call.noPicture": "La caméra est arrêtée",
+  "call.noCamera": "Pas de caméra",
+  "call.noDevices": "Ni caméra ni micro",
   "call.isMuted": "Le micro de {name} est coupé",
   "call.speaking": "parle",
   "call.handRaised": "{name} lève la main",
