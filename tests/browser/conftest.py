@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from meeting import Meeting
 from playwright.async_api import Browser, Playwright, async_playwright
 from server_process import Demonstration
 from visitor import Visitor
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    *(("--no-sandbox",) if os.geteuid() == 0 else ()),
-)
-Arrive = Callable[[str], Awaitable[Visitor]]
+# Simulated devices; a person who allows, or forbids, whatever the browser asks.
+DEVICES = ("--use-fake-device-for-media-stream",)
+ALLOWS, DENIES = "--use-fake-ui-for-media-stream", "--deny-permission-prompts"
+FLAGS = ("--no-sandbox",) if os.geteuid() == 0 else ()
+Arrive = Callable[..., Awaitable[Visitor]]
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +47,7 @@ def chromium() -> str | None:
 async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Awaitable[Visitor]]]:
     """``await arrive_at(url, "phone")``: somebody with a Chromium of their own, camera and microphone simulated.
 
+    ``devices`` are the browser's switches for other devices; ``denied``: the person forbids camera and microphone.
     Every address that the page asks for must be on this machine.
     """
     browsers: list[Browser] = []
@@ -57,8 +58,11 @@ async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Await
         if parts.scheme in ("http", "https", "ws", "wss") and not (parts.hostname or "").startswith("127."):
             elsewhere.append(address)
 
-    async def open_browser(url: str, viewport: str = "desktop") -> Visitor:
-        browser = await playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
+    async def open_browser(
+        url: str, viewport: str = "desktop", *, devices: Sequence[str] = DEVICES, denied: bool = False
+    ) -> Visitor:
+        flags = [*FLAGS, *devices, DENIES if denied else ALLOWS]
+        browser = await playwright.chromium.launch(executable_path=chromium(), args=flags)
         browsers.append(browser)
         size = {"width": 360, "height": 780} if viewport == "phone" else {"width": 1440, "height": 900}
         context = await browser.new_context(
@@ -79,4 +83,10 @@ async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Await
 @pytest.fixture
 def arrive(demonstration: Demonstration, arrive_at: Callable[..., Awaitable[Visitor]]) -> Arrive:
     """Somebody comes to the demonstration."""
-    return lambda viewport: arrive_at(demonstration.url, viewport)
+    return lambda viewport, **how: arrive_at(demonstration.url, viewport, **how)
+
+
+@pytest.fixture
+async def meeting(demonstration: Demonstration) -> Meeting:
+    """A visit that is open now, of two people whom nobody else knows."""
+    return await Meeting.arrange(demonstration)

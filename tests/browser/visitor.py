@@ -23,6 +23,14 @@ FRAMES_DECODED = """async () => {
             if (entry.type === "inbound-rtp" && entry.kind === "video") frames += entry.framesDecoded ?? 0;
     return frames;
 }"""
+# By incoming track: pictures decoded, or the loudness heard so far.
+INCOMING = """async ([kind, field]) => {
+    const found = {};
+    for (const connection of window.keptConnections)
+        for (const entry of (await connection.getStats()).values())
+            if (entry.type === "inbound-rtp" && entry.kind === kind) found[entry.trackIdentifier] = entry[field] ?? 0;
+    return found;
+}"""
 CALL_API = """async ([token, path]) => {
     const answer = await fetch("/api/v1" + path, { headers: { Authorization: "Bearer " + token } });
     return { status: answer.status, body: await answer.json() };
@@ -75,6 +83,24 @@ class Visitor:
         before = await self.frames()
         async with asyncio.timeout(timeout_s):
             while await self.frames() < before + at_least:
+                await asyncio.sleep(0.2)
+
+    async def sees_people(self, people: int, at_least: int = 10, timeout_s: float = 30.0) -> None:
+        """That many pictures of others move at the same time."""
+        await self._all_rise("video", "framesDecoded", people, at_least, timeout_s)
+
+    async def hears(self, timeout_s: float = 30.0) -> None:
+        """Somebody else's voice comes out, and is not silence."""
+        await self._all_rise("audio", "totalAudioEnergy", 1, 0.000_001, timeout_s)
+
+    async def _all_rise(self, kind: str, field: str, tracks: int, by: float, timeout_s: float) -> None:
+        before: dict[str, float] = {}
+        async with asyncio.timeout(timeout_s):
+            while True:
+                now = await self.page.evaluate(INCOMING, [kind, field])
+                before = {name: before.get(name, value) for name, value in now.items()}
+                if sum(value - before[name] >= by for name, value in now.items()) >= tracks:
+                    return
                 await asyncio.sleep(0.2)
 
     async def say(self, words: str) -> None:

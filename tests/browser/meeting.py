@@ -1,0 +1,67 @@
+"""A visit of two people that no other test knows, and the way into its call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.async_api import expect
+from server_process import Demonstration
+from visitor import Visitor
+
+from core.migrations import ROOT
+
+SCRIPT = Path(__file__).with_name("open_visit.py")
+DOCTOR_NAME, PATIENT_NAME = "Nora Camara", "Samba Kane"
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    appointment_id: str
+    doctor: str
+    patient: str
+
+    @classmethod
+    async def arrange(cls, demonstration: Demonstration) -> Meeting:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, str(SCRIPT)),
+            cwd=ROOT,
+            env=demonstration.env | {"PYTHONPATH": str(ROOT)},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            out, error = await process.communicate()
+        assert process.returncode == 0, error.decode()
+        return cls(**json.loads(out.decode().splitlines()[-1]))
+
+    async def check_in(self, patient: Visitor) -> None:
+        """The patient signs in and stands before the device check."""
+        await patient.sign_in(self.patient, "/")
+        await patient.page.goto(f"/visit/{self.appointment_id}")
+
+    async def wait(self, patient: Visitor, press: str = "Go to the waiting room") -> None:
+        await patient.page.get_by_role("button", name=press).click()
+        await expect(patient.page.get_by_test_id("waiting-room")).to_be_visible()
+
+    async def let_in(self, patient: Visitor, doctor: Visitor) -> None:
+        """The doctor's one press; both are in the call."""
+        await doctor.page.get_by_test_id("waiting-person").get_by_role("button", name="Let in").first.click()
+        for person in (doctor, patient):
+            await expect(person.page.get_by_test_id("call")).to_be_visible(timeout=20_000)
+
+    async def begin(self, patient: Visitor, doctor: Visitor) -> None:
+        """All of it, until both see each other move."""
+        await doctor.sign_in(self.doctor, "/practice")
+        await self.check_in(patient)
+        await self.wait(patient)
+        await self.let_in(patient, doctor)
+        await asyncio.gather(patient.sees_movement(), doctor.sees_movement())
+
+
+async def open_chats(patient: Visitor, doctor: Visitor) -> None:
+    await patient.page.get_by_role("toolbar").get_by_role("button", name="Chat").click()
+    await doctor.page.get_by_role("tab", name="Chat").click()
