@@ -8,7 +8,7 @@ import signal
 
 import pytest
 from conftest import Arrive
-from meeting import Meeting, open_chats
+from meeting import PATIENT_NAME, Meeting, open_chats
 from playwright.async_api import expect
 from server_process import Demonstration
 from visitor import Visitor
@@ -34,11 +34,18 @@ async def banners(person: Visitor) -> list[str]:
 
 @pytest.mark.parametrize("part", PARTS)
 async def test_a_kill_during_a_call(arrive: Arrive, demonstration: Demonstration, meeting: Meeting, part: str) -> None:
-    patient, doctor = await arrive("phone"), await arrive("desktop")
+    patient, doctor = await arrive("desktop"), await arrive("desktop")
     await meeting.begin(patient, doctor)
     await open_chats(patient, doctor)
     await patient.say("Before")
     await doctor.reads("Before")
+    # What the patient has chosen is not forgotten either, above all the silence.
+    await patient.page.get_by_role("button", name="Mute", exact=True).click()
+    await patient.page.get_by_role("button", name="Raise hand").click()
+    seen_by_doctor = doctor.page.get_by_test_id("person-tile")
+    hand = seen_by_doctor.get_by_role("img", name=f"{PATIENT_NAME} raised a hand")
+    await expect(seen_by_doctor).to_contain_text(f"{PATIENT_NAME} is muted")
+    await expect(hand).to_be_visible()
     both = (patient, doctor)
     for person in both:
         await person.page.evaluate(WATCH_BANNERS)
@@ -52,7 +59,12 @@ async def test_a_kill_during_a_call(arrive: Arrive, demonstration: Demonstration
 
     # The same pages, in the call, with the other's picture and voice.
     await asyncio.gather(*(person.sees_movement(30) for person in both))
-    await asyncio.gather(*(person.hears() for person in both))
+    await patient.hears()
+    await expect(seen_by_doctor).to_contain_text(f"{PATIENT_NAME} is muted")
+    await expect(hand).to_be_visible()
+    await patient.page.get_by_role("button", name="Unmute", exact=True).click()
+    await expect(seen_by_doctor).not_to_contain_text("is muted")
+    await doctor.hears()
     for person in both:
         assert await person.page.evaluate("() => window.sameLife === true")
         await expect(person.page.get_by_test_id("call")).to_be_visible()
