@@ -24,6 +24,8 @@ FAR_BEHIND = 1_000
 REMB_MAX_AGE_S = 5.0
 REMB_FLOOR = 150_000  # bit/s; below this a picture is not worth sending, and audio has its own needs
 
+new_tuple = tuple.__new__
+
 
 class Feedback(Protocol):
     """The way back to the sender."""
@@ -86,21 +88,28 @@ class Producer:
         self, number: int, timestamp: int, marker: int, padding: int, payload: bytes, level: int, now: float
     ) -> None:
         """One packet, from the source itself or mended. ``level`` is the audio level byte, -1 without."""
-        sequence = self._unwrapper.peek(number)
-        if sequence < self._unwrapper.highest - FAR_BEHIND:
+        unwrapper = self._unwrapper
+        sequence = unwrapper.peek(number)
+        if sequence < unwrapper.highest - FAR_BEHIND:
             self._behind += 1
             if self._behind < RESTART_AFTER:
                 return
             self._restart()
-            sequence = self._unwrapper.peek(number)
+            unwrapper = self._unwrapper
+            sequence = unwrapper.peek(number)
         self._behind = 0
-        kept = Kept(sequence, timestamp, marker, padding, payload, now)
+        # A named tuple's own constructor is a Python function: on this path its price shows.
+        kept = new_tuple(Kept, (sequence, timestamp, marker, padding, payload, now))
         if not self.history.add(kept):
             self.duplicates += 1
             return
-        self._unwrapper.highest = max(self._unwrapper.highest, sequence)
+        if sequence > unwrapper.highest:
+            unwrapper.highest = sequence
         self.stats.packet(sequence, timestamp, len(payload), now)
-        if self._nack.received(sequence, now):
+        nack = self._nack
+        if sequence == nack.expected:  # in order, as nearly always
+            nack.expected = sequence + 1
+        elif nack.received(sequence, now):
             self._wants_keyframe = self.kind == "video"
         if level >= 0:
             self.audio_level += ((level & 0x7F) - self.audio_level) * 0.1

@@ -217,14 +217,15 @@ class Connection:
         srtp, address = self._srtp, self.address
         if srtp is None or address is None:
             return -1
-        out = self._transport.out
+        transport = self._transport
+        out = transport.out
         size = srtp.protect(packet, out)
         if size < 0:
-            self._transport.drops["protect"] += 1
+            transport.drops["protect"] += 1
             return -1
         self.packets_out += 1
         self.bytes_out += size
-        self._transport.send(out.view[:size], address)
+        transport.send(out.view[:size], address)
         return size
 
     def send_rtcp(self, packet: bytes) -> None:

@@ -14,10 +14,11 @@ class Unwrapper:
 
     def peek(self, number: int) -> int:
         """Unwrap without moving. Never negative: the first number is placed one cycle up."""
-        if self.highest < 0:
+        highest = self.highest
+        if highest < 0:
             return number + 65536
-        delta = (number - self.highest) & 0xFFFF
-        return self.highest + (delta if delta < 32768 else delta - 65536)
+        delta = (number - highest) & 0xFFFF
+        return highest + delta if delta < 32768 else highest + delta - 65536
 
     def unwrap(self, number: int) -> int:
         """Unwrap, and remember it if it is the highest."""
