@@ -124,15 +124,16 @@ async def run(settings: Settings, index: int) -> None:
     if not settings.media.control_secret.get_secret_value():
         raise SystemExit("media worker: BEDSIDE_MEDIA_CONTROL_SECRET is not set")
     worker = Worker(settings, index)
-    try:
-        await worker.start()
-    except PortTaken as error:
-        raise SystemExit(str(error)) from None
+    # Before the start is told: who reads of it may end us at once.
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, RuntimeError):
             loop.add_signal_handler(number, stopping.set)
+    try:
+        await worker.start()
+    except PortTaken as error:
+        raise SystemExit(str(error)) from None
     try:
         await stopping.wait()
     finally:
