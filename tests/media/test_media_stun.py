@@ -48,6 +48,8 @@ def test_one_changed_byte_is_never_proven(position: int, change: int) -> None:
     position %= len(data)
     data[position] ^= change
     check = stun.parse_check(bytes(data))
+    if check is not None and position >= check.integrity_at + 24:
+        return  # a FINGERPRINT that became another attribute: what follows the proof is ignored (RFC 8489, 14.5)
     assert check is None or not stun.authentic(check, PASSWORD)
 
 
