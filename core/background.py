@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import structlog
 
@@ -12,6 +12,7 @@ log = structlog.get_logger(__name__)
 RETRY_S = 0.5
 # A server that is away fails every loop twice a second: it is told now and then.
 TELL_EVERY_S = 30.0
+ASK_AGAIN_S = 1.0
 
 
 class Background:
@@ -57,6 +58,13 @@ class Background:
         if not tasks:
             return
         _, late = await asyncio.wait(tasks, timeout=grace_s)
-        for task in late:
+        await cancel_all(late)
+
+
+async def cancel_all(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel and await. A library may swallow a cancellation in the middle of its work, so it is asked again."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
             task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=ASK_AGAIN_S)

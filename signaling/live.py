@@ -10,6 +10,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from core.background import cancel_all
 from core.context import Context
 from signaling.call import Calls
 from signaling.chat import VisitChat
@@ -117,9 +118,7 @@ class Live:
 
     async def stop(self) -> None:
         """Connections are closed by the server that carries them; their seats stay resumable."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
         self._tasks.clear()
         await self.waiting.stop()
         await self.sessions.stop()

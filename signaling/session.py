@@ -21,6 +21,7 @@ from uuid import UUID
 import socketio
 from redis.exceptions import RedisError
 
+from core.background import cancel_all
 from core.context import Context
 from signaling.errors import Removed, ResumeExpired, SeatTaken
 from signaling.ports import SeatInfo
@@ -392,9 +393,7 @@ class Sessions:
             log.error("session_task_failed", exc_info=error)
 
     async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_all(self._tasks)
 
 
 def _place(appointment_id: str, participant_id: str) -> str:

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
+from core.background import cancel_all
 from core.clock import Clock
 from core.errors import NotFound
 from signaling.call import Calls
@@ -171,10 +172,7 @@ class Waiting:
             self.refresh(practitioner_id)
 
     async def stop(self) -> None:
-        tasks = list(self._refreshing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await cancel_all(list(self._refreshing.values()))
 
     async def _visit(self, appointment_id: str) -> Visit:
         visit = await self._store.visit(appointment_id)
