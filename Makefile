@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 VENV := .venv/bin
 PACKAGES := core server identity scheduling consultations signaling media records billing notifications compliance analytics loadtests
 
-.PHONY: run test check proof lock python
+.PHONY: run test check lock python
 
 python:
 	@test -n "$(PYTHON)" || { echo "bedside: Python 3.11 or newer is needed" >&2; exit 2; }
