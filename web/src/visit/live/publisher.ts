@@ -38,6 +38,8 @@ export class Publisher {
   private dirty = false;
   private running = false;
   private closed = false;
+  /** Media has flowed before: a new connection then replaces a lost one, and people should be told. */
+  private stood = false;
   private timer: number | undefined;
 
   constructor(private readonly options: PublisherOptions) {}
@@ -149,7 +151,7 @@ export class Publisher {
       iceServers: this.options.iceServers(),
     });
     pc.onconnectionstatechange = () => this.watch(pc);
-    this.options.changed("connecting");
+    this.options.changed(this.stood ? "interrupted" : "connecting");
     return pc;
   }
 
@@ -190,6 +192,7 @@ export class Publisher {
     window.clearTimeout(this.timer);
     const { connectionState } = pc;
     if (connectionState === "connected") {
+      this.stood = true;
       this.options.changed("connected");
     } else if (connectionState === "disconnected" || connectionState === "failed") {
       this.options.changed("interrupted");

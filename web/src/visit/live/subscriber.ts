@@ -30,6 +30,8 @@ export class Subscriber {
   private generation = 0;
   private queue: Promise<void> = Promise.resolve();
   private closed = false;
+  /** Media has flowed before: a new connection then replaces a lost one, and people should be told. */
+  private stood = false;
   private timer: number | undefined;
 
   constructor(private readonly options: SubscriberOptions) {}
@@ -95,7 +97,7 @@ export class Subscriber {
       iceServers: this.options.iceServers(),
     });
     pc.onconnectionstatechange = () => this.watch(pc);
-    this.options.changed("connecting");
+    this.options.changed(this.stood ? "interrupted" : "connecting");
     return pc;
   }
 
@@ -103,6 +105,7 @@ export class Subscriber {
     if (pc !== this.pc) return;
     window.clearTimeout(this.timer);
     if (pc.connectionState === "connected") {
+      this.stood = true;
       this.options.changed("connected");
     } else if (pc.connectionState === "disconnected" || pc.connectionState === "failed") {
       this.options.changed("interrupted");
