@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.context import Context
 from scheduling import access
+from scheduling.booking import Booking
 from scheduling.offers import Offers
 from scheduling.ports import Consultations, People, Practitioners
 from scheduling.reader import Reader
@@ -20,6 +21,7 @@ CLEANUP_EVERY_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Scheduling:
+    booking: Booking
     appointments: Appointments
     offers: Offers
 
@@ -46,15 +48,15 @@ def setup(
         context.policy,
         context.settings.visit,
         reader,
-        practitioners=practitioners,
-        consultations=consultations,
+        consultations,
     )
+    booking = Booking(database, repository, context.clock, context.policy, reader, practitioners)
     offers = Offers(database, repository, context.clock, context.policy, practitioners)
-    context.routes.append(build_routes(appointments, offers))
+    context.routes.append(build_routes(booking, appointments, offers))
     subscribe(context.subscriptions, appointments)
 
     async def close_outdated() -> None:
         await appointments.close_outdated()
 
     context.jobs.every(CLEANUP_EVERY_S, "scheduling.close_outdated", close_outdated)
-    return Scheduling(appointments, offers)
+    return Scheduling(booking, appointments, offers)

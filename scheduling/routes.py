@@ -7,6 +7,7 @@ from datetime import date, datetime
 from core.errors import Forbidden, InvalidInput, InvalidTransition, NotFound, VersionConflict
 from core.http.routes import Call, Routes
 from scheduling import schemas
+from scheduling.booking import Booking
 from scheduling.errors import SlotNotOffered, SlotTaken
 from scheduling.lifecycle import Word
 from scheduling.models import Filter
@@ -14,9 +15,10 @@ from scheduling.offers import Offers
 from scheduling.service import Appointments, Change
 
 
-def build_routes(appointments: Appointments, offers: Offers) -> Routes:
+def build_routes(booking: Booking, appointments: Appointments, offers: Offers) -> Routes:
     routes = Routes("scheduling")
     _offers(routes, offers)
+    _booking(routes, booking)
     _appointments(routes, appointments)
     return routes
 
@@ -84,7 +86,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
         )
 
 
-def _appointments(routes: Routes, appointments: Appointments) -> None:
+def _booking(routes: Routes, booking: Booking) -> None:
     @routes.post(
         "/appointments",
         body=schemas.BookAppointment,
@@ -99,7 +101,7 @@ def _appointments(routes: Routes, appointments: Appointments) -> None:
         if patient_id is None:
             raise InvalidInput.of("patient_id", "Say for whom")
         return schemas.AppointmentBody.of(
-            await appointments.book(call.principal, body.practitioner_id, patient_id, body.start, body.reason)
+            await booking.book(call.principal, body.practitioner_id, patient_id, body.start, body.reason)
         )
 
     @routes.post(
@@ -115,9 +117,11 @@ def _appointments(routes: Routes, appointments: Appointments) -> None:
         if body.patient_id not in (None, call.id()):
             raise InvalidInput.of("patient_id", "Another patient than in the address")
         return schemas.AppointmentBody.of(
-            await appointments.book(call.principal, body.practitioner_id, call.id(), body.start, body.reason)
+            await booking.book(call.principal, body.practitioner_id, call.id(), body.start, body.reason)
         )
 
+
+def _appointments(routes: Routes, appointments: Appointments) -> None:
     @routes.get("/appointments", query=schemas.AppointmentQuery, returns=schemas.Appointments, errors=(Forbidden,))
     async def search(call: Call[None, schemas.AppointmentQuery]) -> schemas.Appointments:
         """List appointments by start: one's own, or anybody's for staff"""

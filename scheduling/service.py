@@ -1,26 +1,25 @@
-"""Use cases of appointments; one transaction each. Policy: see ``allow`` in ``scheduling/access.py``."""
+"""Appointments that are there: reading, changing, and what other modules' facts do to them.
+
+One transaction each. Policy: see ``allow`` in ``scheduling/access.py``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypedDict
 from uuid import UUID
 
 from core.clock import Clock
 from core.database import Database, Transaction
-from core.errors import InvalidInput, InvalidTransition, NotFound, VersionConflict
-from core.ids import uuid7
+from core.errors import InvalidTransition, NotFound, VersionConflict
 from core.security.policy import Policy
 from core.security.principal import SYSTEM, Principal
 from core.settings import Visit
 from scheduling import lifecycle
 from scheduling.access import ACTION_OF_STATUS, relations
-from scheduling.availability import Interval, Schedule, local_day, offered
-from scheduling.errors import SlotNotOffered, SlotTaken
+from scheduling.availability import local_day, offered
+from scheduling.errors import SlotNotOffered
 from scheduling.events import (
-    AppointmentBooked,
     AppointmentCancelled,
     AppointmentCompleted,
     AppointmentNoShow,
@@ -33,16 +32,13 @@ from scheduling.models import (
     Filter,
     VisitWindow,
 )
-from scheduling.ports import Consultations, Practitioner, Practitioners
+from scheduling.ports import Consultations
 from scheduling.reader import Reader
 from scheduling.repository import Repository
+from scheduling.trail import about, audit
 
 # How many outdated appointments one transaction closes.
 CLEANUP_BATCH = 100
-# A visit found open for a demonstration must stay open this long, or another is made.
-DEMO_MARGIN = timedelta(minutes=20)
-DEMO_LENGTH_MINUTES = 20
-DEMO_REACH = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +60,6 @@ class Appointments:
         policy: Policy,
         visit: Visit,
         reader: Reader,
-        *,
-        practitioners: Practitioners,
         consultations: Consultations,
     ) -> None:
         self._database = database
@@ -73,76 +67,8 @@ class Appointments:
         self._clock = clock
         self._policy = policy
         self._visit = visit
-        self._practitioners = practitioners
         self._reader = reader
         self._consultations = consultations
-
-    # Booking
-
-    async def book(
-        self, principal: Principal, practitioner_id: UUID, patient_id: UUID, start: datetime, reason: str | None
-    ) -> AppointmentView:
-        """Book an offered slot. Raises Forbidden, SlotNotOffered, SlotTaken, InvalidInput.
-
-        What is offered is a pure question; who gets it is decided by the exclusion constraint alone.
-        """
-        self._policy.require(principal, "appointment.book", ["self"] if principal.person_id == patient_id else [])
-        profile = await self._bookable(practitioner_id)
-        names = await self._people_of(practitioner_id, patient_id)
-        made_id = uuid7()
-        secret = await self._reader.seal(patient_id, made_id, reason)
-        now = self._clock.now()
-        async with self._database.transaction() as tx:
-            stored = await self._repository.schedule(tx, practitioner_id)
-            slot = offered(stored.schedule, start, now) if stored else None
-            if stored is None or slot is None:
-                raise SlotNotOffered()
-            made = await self._insert(tx, principal, profile, patient_id, made_id, slot, stored.schedule, secret, now)
-        return self._reader.present(principal, made, names, reason)
-
-    async def arrange(
-        self,
-        principal: Principal,
-        practitioner_id: UUID,
-        patient_id: UUID,
-        start: datetime,
-        *,
-        reason: str | None = None,
-        minutes: int | None = None,
-    ) -> Appointment:
-        """Book any free time, offered or not, past or coming (demonstrations, imports). Raises SlotTaken."""
-        self._policy.require(principal, "appointment.arrange")
-        profile = (await self._practitioners.get([practitioner_id])).get(practitioner_id)
-        if profile is None:
-            raise NotFound("There is no such practitioner")
-        made_id = uuid7()
-        secret = await self._reader.seal(patient_id, made_id, reason)
-        async with self._database.transaction() as tx:
-            stored = await self._repository.schedule(tx, practitioner_id)
-            schedule = stored.schedule if stored else Schedule(profile.time_zone, 30, 0, 0, 365, ())
-            length = timedelta(minutes=minutes) if minutes else schedule.slot
-            slot = Interval(start, start + length)
-            return await self._insert(
-                tx, principal, profile, patient_id, made_id, slot, schedule, secret, self._clock.now()
-            )
-
-    async def ensure_open_visit(self, practitioner_id: UUID, patient_id: UUID, reason: str) -> Appointment:
-        """An appointment of the two whose visit is open now: the present one, or one made at the nearest free time."""
-        now = self._clock.now()
-        async with self._database.reading() as tx:
-            known = await self._repository.open_between(tx, patient_id, practitioner_id)
-        for each in known:
-            if each.start <= now + timedelta(minutes=15) and self.window(each).is_open(now + DEMO_MARGIN):
-                return each
-        async with self._database.reading() as tx:
-            taken = await self._repository.busy(tx, [practitioner_id], now - DEMO_REACH, now + DEMO_REACH)
-        start = _nearest_free(taken.get(practitioner_id, []), now)
-        try:
-            return await self.arrange(
-                SYSTEM, practitioner_id, patient_id, start, reason=reason, minutes=DEMO_LENGTH_MINUTES
-            )
-        except SlotTaken:  # taken between the look and the booking: look again
-            return await self.ensure_open_visit(practitioner_id, patient_id, reason)
 
     # Reading
 
@@ -199,7 +125,7 @@ class Appointments:
                 raise VersionConflict()
             if sealed is not None:
                 found = await self._repository.set_reason(tx, appointment_id, sealed, now)
-                await self._audit(tx, principal, "appointment.reason_changed", found)
+                await audit(tx, principal, "appointment.reason_changed", found)
             if wanted.start is not None:
                 found = await self._reschedule(tx, principal, found, wanted.start, now)
             elif wanted.status == "completed":
@@ -254,62 +180,6 @@ class Appointments:
 
     # Parts
 
-    async def _bookable(self, practitioner_id: UUID) -> Practitioner:
-        profile = (await self._practitioners.get([practitioner_id])).get(practitioner_id)
-        if profile is None or not profile.published or not profile.licence_verified:
-            raise SlotNotOffered("This practitioner can't be booked")
-        return profile
-
-    async def _people_of(self, practitioner_id: UUID, patient_id: UUID) -> dict[UUID, str]:
-        if practitioner_id == patient_id:
-            raise InvalidInput.of("practitioner_id", "Nobody is their own patient")
-        names = await self._reader.names([practitioner_id, patient_id])
-        if patient_id not in names:
-            raise InvalidInput.of("patient_id", "There is no such person")
-        return names
-
-    async def _insert(
-        self,
-        tx: Transaction,
-        principal: Principal,
-        profile: Practitioner,
-        patient_id: UUID,
-        made_id: UUID,
-        slot: Interval,
-        schedule: Schedule,
-        secret: bytes | None,
-        now: datetime,
-    ) -> Appointment:
-        made = Appointment(
-            id=made_id,
-            practitioner_id=profile.id,
-            patient_id=patient_id,
-            status="booked",
-            kind="video",
-            specialty=profile.specialties[0] if profile.specialties else "",
-            start=slot.start,
-            end=slot.end,
-            blocked_until=slot.end + schedule.buffer,
-            time_zone=schedule.time_zone,
-            local_date=local_day(schedule.time_zone, slot.start),
-            reason=secret,
-            fee_minor=profile.fee_minor,
-            currency=profile.currency,
-            booked_by=principal.person_id,
-            booked_role=principal.role,
-            created_at=now,
-            version=1,
-        )
-        await self._repository.queue_for_time_of(tx, profile.id)
-        await self._repository.insert(tx, made)
-        await tx.publish(
-            AppointmentBooked(
-                **_about(made), specialty=made.specialty, fee_minor=made.fee_minor, currency=made.currency
-            )
-        )
-        await self._audit(tx, principal, "appointment.booked", made)
-        return made
-
     async def _complete(self, principal: Principal, appointment_id: UUID, wanted: Change) -> None:
         """Completing is the practitioner's act and goes through the consultation."""
         async with self._database.reading() as tx:
@@ -342,18 +212,18 @@ class Appointments:
         changed = await self._repository.set_status(tx, found.id, to, now)
         match to:
             case "fulfilled":
-                await tx.publish(AppointmentCompleted(**_about(changed)))
+                await tx.publish(AppointmentCompleted(**about(changed)))
             case "noshow":
-                await tx.publish(AppointmentNoShow(**_about(changed)))
+                await tx.publish(AppointmentNoShow(**about(changed)))
             case "cancelled" | "entered-in-error":
                 in_time = to == "entered-in-error" or lifecycle.cancelled_in_time(
                     by=principal.role, start=found.start, booked_at=found.created_at, now=now
                 )
                 if found.status in lifecycle.OPEN:
-                    await tx.publish(AppointmentCancelled(**_about(changed), by=principal.role, in_time=in_time))
+                    await tx.publish(AppointmentCancelled(**about(changed), by=principal.role, in_time=in_time))
             case _:
                 pass
-        await self._audit(tx, principal, f"appointment.{to}", changed)
+        await audit(tx, principal, f"appointment.{to}", changed)
         return changed
 
     async def _reschedule(
@@ -374,8 +244,8 @@ class Appointments:
             local_day(found.time_zone, slot.start),
             now,
         )
-        await tx.publish(AppointmentRescheduled(**_about(moved), previous_start=found.start))
-        await self._audit(tx, principal, "appointment.rescheduled", moved)
+        await tx.publish(AppointmentRescheduled(**about(moved), previous_start=found.start))
+        await audit(tx, principal, "appointment.rescheduled", moved)
         return moved
 
     async def _locked(self, tx: Transaction, appointment_id: UUID) -> Appointment:
@@ -390,43 +260,3 @@ class Appointments:
             raise NotFound()
         self._policy.require(principal, action, relations(principal, found))
         return found
-
-    async def _audit(self, tx: Transaction, principal: Principal, action: str, each: Appointment) -> None:
-        await tx.audit(
-            action,
-            actor_id=principal.person_id,
-            actor_role=principal.role,
-            resource="appointment",
-            resource_id=each.id,
-            patient_id=each.patient_id,
-        )
-
-
-def _nearest_free(busy: Sequence[Interval], now: datetime) -> datetime:
-    """The start nearest to now, on a multiple of five minutes, of a visit that touches nothing busy."""
-    around = now.replace(minute=now.minute - now.minute % 5, second=0, microsecond=0)
-    length, step = timedelta(minutes=DEMO_LENGTH_MINUTES), timedelta(minutes=5)
-    for distance in range(DEMO_REACH // step):
-        for start in (around + distance * step, around - distance * step):
-            if not any(Interval(start, start + length + step).overlaps(each) for each in busy):
-                return start
-    return around
-
-
-class _About(TypedDict):
-    appointment_id: UUID
-    patient_id: UUID
-    practitioner_id: UUID
-    start: datetime
-    end: datetime
-
-
-def _about(each: Appointment) -> _About:
-    """The fields that every fact about an appointment carries."""
-    return _About(
-        appointment_id=each.id,
-        patient_id=each.patient_id,
-        practitioner_id=each.practitioner_id,
-        start=each.start,
-        end=each.end,
-    )

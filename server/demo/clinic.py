@@ -68,7 +68,7 @@ class Modules(Protocol):
 
 async def ensure_open_visit(modules: Modules) -> UUID:
     """The demonstration's patient and doctor have a visit that can be entered now; its appointment's id."""
-    found = await modules.scheduling.appointments.ensure_open_visit(DOCTOR.id, PATIENT.id, OPEN_VISIT_REASON)
+    found = await modules.scheduling.booking.ensure_open_visit(DOCTOR.id, PATIENT.id, OPEN_VISIT_REASON)
     return found.id
 
 
@@ -225,7 +225,7 @@ class Clinic:
         """Booked some days before; None when an earlier filling came this far."""
         self._clock.set(start - BOOKED_BEFORE)
         try:
-            appointment = await self._modules.scheduling.appointments.arrange(
+            appointment = await self._modules.scheduling.booking.arrange(
                 SYSTEM, visit.practitioner.id, visit.patient.id, start, reason=visit.reason
             )
         except SlotTaken:
@@ -242,7 +242,7 @@ class Clinic:
             # Neither the first nor the last: a day with gaps looks like a day.
             for slot in free[len(free) // 3 :]:
                 try:
-                    booked = await scheduling.appointments.book(
+                    booked = await scheduling.booking.book(
                         _as(visit.patient), visit.practitioner.id, visit.patient.id, slot.start, visit.reason
                     )
                 except (SlotTaken, SlotNotOffered):
