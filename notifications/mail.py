@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import format_datetime
+from email.utils import format_datetime, parseaddr
 from types import TracebackType
 from uuid import UUID
 
 import aiosmtplib
 
 from core.clock import Clock
+from core.ics import Method
 from core.settings import Mail
 
 TIMEOUT_S = 20.0
@@ -27,6 +29,15 @@ class MailRefused(Exception):
         self.permanent = permanent
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """What one email says. ``calendar`` is an iTIP message (RFC 5546): its method and its iCalendar text."""
+
+    subject: str
+    text: str
+    calendar: tuple[Method, bytes] | None = None
+
+
 class Mailer:
     """One connection for a handful of mails: ``async with mailer.connect() as connection``."""
 
@@ -36,6 +47,11 @@ class Mailer:
 
     def connect(self) -> Connection:
         return Connection(self._settings, self._clock)
+
+    @property
+    def address(self) -> str:
+        """The bare address that mails come from."""
+        return parseaddr(self._settings.sender)[1]
 
     async def check(self) -> str | None:
         """None when the server answers, else what is wrong, for the health page."""
@@ -76,7 +92,7 @@ class Connection:
         except (aiosmtplib.SMTPException, OSError):
             self._client.close()
 
-    async def send(self, delivery_id: UUID, to: str, subject: str, text: str) -> None:
+    async def send(self, delivery_id: UUID, to: str, letter: Letter) -> None:
         """The Message-ID is the delivery's, so that the same mail sent again after a crash is known as the same.
 
         Raises MailRefused or MailServerAway.
@@ -84,11 +100,13 @@ class Connection:
         message = EmailMessage()
         message["From"] = self._settings.sender
         message["To"] = to
-        message["Subject"] = subject
+        message["Subject"] = letter.subject
         message["Date"] = format_datetime(self._clock.now())
         message["Message-ID"] = f"<{delivery_id}@bedside.invalid>"
         message["Auto-Submitted"] = "auto-generated"
-        message.set_content(text)
+        message.set_content(letter.text)
+        if letter.calendar is not None:
+            _add_calendar(message, *letter.calendar)
         try:
             await self._client.send_message(message)
         except aiosmtplib.SMTPRecipientsRefused as error:
@@ -98,3 +116,11 @@ class Connection:
             raise MailRefused(error.code, 500 <= error.code < 600) from None
         except (aiosmtplib.SMTPException, OSError) as error:
             raise MailServerAway(f"the mail server hung up ({type(error).__name__})") from None
+
+
+def _add_calendar(message: EmailMessage, method: Method, content: bytes) -> None:
+    """RFC 6047: an alternative body that mail programs act on, and the same as a file for those that do not."""
+    message.add_alternative(content.decode(), subtype="calendar", params={"method": method})
+    message.add_attachment(
+        content, "application", "ics", filename="cancellation.ics" if method == "CANCEL" else "visit.ics"
+    )

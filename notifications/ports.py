@@ -24,13 +24,18 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Appointment:
-    """``status``: booked, arrived, checked-in, fulfilled, cancelled, noshow, entered-in-error."""
+    """``status``: booked, arrived, checked-in, fulfilled, cancelled, noshow, entered-in-error.
+
+    ``version`` grows with every change.
+    """
 
     id: UUID
     patient_id: UUID
     practitioner_id: UUID
     start: datetime
+    end: datetime
     status: str
+    version: int
 
 
 class People(Protocol):

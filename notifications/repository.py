@@ -20,6 +20,7 @@ class StoredNotice:
     kind: str
     sealed: bytes
     link: str | None
+    appointment_id: UUID | None
     created_at: datetime
     read_at: datetime | None
 
@@ -40,11 +41,12 @@ class Delivery:
     last_error: str | None
 
 
+NOTICE = "id, person_id, kind, sealed, link, appointment_id, created_at, read_at"
 DELIVERY = "id, notice_id, verification_id, person_id, channel, kind, status, attempts, created_at, last_error"
 
 
 class Repository:
-    async def add_notice(self, tx: Transaction, notice: StoredNotice, appointment_id: UUID | None) -> None:
+    async def add_notice(self, tx: Transaction, notice: StoredNotice) -> None:
         await tx.execute(
             "INSERT INTO notices (id, person_id, kind, sealed, link, appointment_id, created_at) "
             "VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -53,15 +55,15 @@ class Repository:
             notice.kind,
             notice.sealed,
             notice.link,
-            appointment_id,
+            notice.appointment_id,
             notice.created_at,
         )
 
     async def notices_of(self, tx: Transaction, person_id: UUID, before: UUID | None, limit: int) -> list[StoredNotice]:
         """Newest first."""
         rows = await tx.fetch(
-            "SELECT id, person_id, kind, sealed, link, created_at, read_at FROM notices "
-            "WHERE person_id = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+            f"SELECT {NOTICE} FROM notices WHERE person_id = $1 AND ($2::uuid IS NULL OR id < $2) "
+            "ORDER BY id DESC LIMIT $3",
             person_id,
             before,
             limit,
@@ -69,9 +71,7 @@ class Repository:
         return [StoredNotice(**row) for row in rows]
 
     async def notice(self, tx: Transaction, notice_id: UUID) -> StoredNotice | None:
-        row = await tx.fetchrow(
-            "SELECT id, person_id, kind, sealed, link, created_at, read_at FROM notices WHERE id = $1", notice_id
-        )
+        row = await tx.fetchrow(f"SELECT {NOTICE} FROM notices WHERE id = $1", notice_id)
         return None if row is None else StoredNotice(**row)
 
     async def mark_read(self, tx: Transaction, person_id: UUID, notice_id: UUID, now: datetime) -> bool:

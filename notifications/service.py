@@ -11,15 +11,17 @@ from uuid import UUID
 
 import structlog
 
+from core import ics
 from core.clock import Clock, rfc3339
 from core.database import Database, Transaction
 from core.errors import NotFound
+from core.ics import Method
 from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import Principal
 from core.security.vault import KeyDestroyed, Vault
 from notifications import reminders, templates
-from notifications.mail import Connection, Mailer, MailRefused, MailServerAway
+from notifications.mail import Connection, Letter, Mailer, MailRefused, MailServerAway
 from notifications.ports import Appointments, People, Person, Verifications
 from notifications.repository import Delivery, Repository, StoredNotice
 
@@ -34,6 +36,12 @@ LONGEST_RETRY_S = 4 * 3600.0
 SERVER_RETRY = timedelta(seconds=5)
 # A sender that has not finished by now has died.
 STALE_AFTER = timedelta(minutes=2)
+# What the calendar entry beside a mail asks for, by kind of notice (RFC 5546).
+CALENDAR_METHODS: Mapping[str, Method] = {
+    "appointment.booked": "REQUEST",
+    "appointment.rescheduled": "REQUEST",
+    "appointment.cancelled": "CANCEL",
+}
 OPEN_STATUSES = frozenset({"booked", "arrived", "checked-in"})
 
 
@@ -131,8 +139,8 @@ class Notifications:
         except KeyDestroyed:
             return  # erased meanwhile: there is nobody to tell
         path = link or f"/visits/{appointment_id}"
-        stored = StoredNotice(notice_id, person_id, kind, sealed, path, now, None)
-        await self._repository.add_notice(tx, stored, appointment_id)
+        stored = StoredNotice(notice_id, person_id, kind, sealed, path, appointment_id, now, None)
+        await self._repository.add_notice(tx, stored)
         if mail:
             await self._repository.add_delivery(tx, uuid7(), stored, "email", now)
         notice = Notice(notice_id, kind, title, body, path, now, None)
@@ -255,7 +263,7 @@ class Notifications:
                 await self._repository.not_sent(tx, delivery.id, "skipped", reason, now)
             return 0
         try:
-            await connection.send(delivery.id, person.email, *written)
+            await connection.send(delivery.id, person.email, written)
         except MailRefused as error:
             final = error.permanent or delivery.attempts >= MAX_ATTEMPTS
             async with self._database.transaction() as tx:
@@ -271,14 +279,14 @@ class Notifications:
             await self._repository.sent(tx, delivery.id, self._clock.now())
         return 1
 
-    async def _write(self, delivery: Delivery, person: Person) -> tuple[str, str] | None:
-        """Subject and text, written anew at each attempt; None when the content is gone or the link is used."""
+    async def _write(self, delivery: Delivery, person: Person) -> Letter | None:
+        """Written anew at each attempt; None when the content is gone or the link is used."""
         if delivery.verification_id is not None:
             link = await self._verifications.link(delivery.verification_id)
             if link is None:
                 return None
             title, body = templates.render(delivery.kind, person.language, {})
-            return title, templates.mail_text(person.language, person.name, body, link)
+            return Letter(title, templates.mail_text(person.language, person.name, body, link))
         if delivery.notice_id is None:
             return None
         async with self._database.reading() as tx:
@@ -287,7 +295,30 @@ class Notifications:
         if notice is None:
             return None
         link = f"{self._public_url}{notice.link or '/'}"
-        return notice.title, templates.mail_text(person.language, person.name, notice.body, link)
+        text = templates.mail_text(person.language, person.name, notice.body, link)
+        return Letter(notice.title, text, await self._calendar(stored, person, link))
+
+    async def _calendar(self, stored: StoredNotice | None, person: Person, link: str) -> tuple[Method, bytes] | None:
+        """The calendar entry that goes with a mail about an appointment: as it stands now, not as it stood then.
+
+        So a mail that was late never puts an old time into a calendar.
+        """
+        method = None if stored is None else CALENDAR_METHODS.get(stored.kind)
+        if method is None or stored is None or stored.appointment_id is None:
+            return None
+        appointment = await self._appointments.get(stored.appointment_id)
+        if appointment is None or (appointment.status in OPEN_STATUSES) != (method == "REQUEST"):
+            return None
+        entry = ics.Entry(
+            id=appointment.id,
+            start=appointment.start,
+            end=appointment.end,
+            title=templates.calendar_title(person.language),
+            link=link,
+            sequence=appointment.version,
+            changed_at=self._clock.now(),
+        )
+        return method, ics.invitation(entry, method, organizer=self._mailer.address, attendee=person.email)
 
     async def check_mail(self) -> str | None:
         """None when the mail server answers, else what is wrong, for the health page."""

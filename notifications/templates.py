@@ -111,6 +111,8 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "fr": ("Rappel de votre rendez-vous", "Votre visite vidéo avec {other} commence le {when}."),
     },
 }
+# Calendars are shared with families and employers and shown on locked screens: whom one meets is not said.
+_CALENDAR_TITLES = {"en": "Video visit", "fr": "Visite vidéo"}
 _MAIL = {
     "en": ("Hello {name},", "Open Bedside: {link}", "This message was sent automatically. Please don't answer it."),
     "fr": ("Bonjour {name},", "Ouvrir Bedside : {link}", "Ce message est automatique. Merci de ne pas y répondre."),
@@ -137,6 +139,10 @@ def mail_text(language: str, name: str, body: str, link: str) -> str:
     """The whole text of an email."""
     greeting, opening, ending = _MAIL[known_language(language)]
     return f"{greeting.format(name=name)}\n\n{body}\n\n{opening.format(link=link)}\n\n-- \n{ending}\n"
+
+
+def calendar_title(language: str) -> str:
+    return _CALENDAR_TITLES[known_language(language)]
 
 
 def when(moment: datetime, language: str, time_zone: str) -> str:

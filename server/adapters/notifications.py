@@ -32,7 +32,9 @@ class Appointments:
         found = await self._modules.scheduling.appointments.get(appointment_id)
         if found is None:
             return None
-        return Appointment(found.id, found.patient_id, found.practitioner_id, found.start, found.status)
+        return Appointment(
+            found.id, found.patient_id, found.practitioner_id, found.start, found.end, found.status, found.version
+        )
 
 
 class Verifications:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import pytest
 import socketio
 from aiosmtpd.smtp import SMTP
 from harness import TokenSessions
+from icalendar import Calendar, Component
 
 import notifications
 from core.clock import SystemClock
@@ -37,6 +39,7 @@ class Mail:
     to: str
     subject: str
     text: str
+    message: EmailMessage
 
 
 class Catcher:
@@ -65,7 +68,7 @@ class Catcher:
             return self.refusing
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         text = message.get_body(("plain",)).get_content()
-        self.mails.append(Mail(message["Message-ID"], message["To"], message["Subject"], text))
+        self.mails.append(Mail(message["Message-ID"], message["To"], message["Subject"], text, message))
         return "250 kept"
 
 
@@ -126,9 +129,17 @@ class Clinic:
 
     async def book(self, start: datetime) -> UUID:
         fact = self.fact(AppointmentBooked, start, specialty="general", fee_minor=5000, currency="XOF")
-        self.visits[fact.appointment_id] = Appointment(fact.appointment_id, self.patient, self.doctor, start, "booked")
+        self.visits[fact.appointment_id] = Appointment(
+            fact.appointment_id, self.patient, self.doctor, start, start + timedelta(minutes=30), "booked", 1
+        )
         await self.publish(fact)
         return fact.appointment_id
+
+    async def change(self, visit: UUID, kind: type, more: dict[str, Any], **changes: Any) -> None:
+        """The appointment changes, with its fact."""
+        before = self.visits[visit]
+        self.visits[visit] = after = replace(before, version=before.version + 1, **changes)
+        await self.publish(self.fact(kind, after.start, visit, **more))
 
     async def publish(self, fact: Any) -> None:
         async with self.context.database("scheduling").transaction() as tx:
@@ -195,6 +206,69 @@ async def test_booking_tells_both_in_their_language_and_zone(clinic: Clinic) -> 
     async with clinic.context.database("notifications").reading() as tx:
         sealed = await tx.fetchval("SELECT sealed FROM notices WHERE person_id = $1", clinic.patient)
     assert b"Paul" not in sealed
+
+
+def calendar_of(mail: Mail) -> tuple[str, Component]:
+    """What a mail program finds: the method of the alternative body, and its only event; the file says the same."""
+    mixed = mail.message
+    assert mixed.get_content_type() == "multipart/mixed"
+    alternative, attachment = mixed.iter_parts()
+    assert alternative.get_content_type() == "multipart/alternative"
+    plain, body = alternative.iter_parts()
+    assert (plain.get_content_type(), body.get_content_type()) == ("text/plain", "text/calendar")
+    assert body.get_content_charset() == "utf-8"
+    assert attachment.get_content_type() == "application/ics"
+    assert attachment.get_filename().endswith(".ics")
+    calendar = Calendar.from_ical(body.get_content())
+    assert Calendar.from_ical(attachment.get_content()) == calendar
+    method = body.get_param("method")
+    assert calendar["METHOD"] == method
+    [event] = calendar.walk("VEVENT")
+    return str(method), event
+
+
+async def test_each_mail_replaces_the_calendar_entry_of_the_one_before(clinic: Clinic) -> None:
+    start, later = datetime(2027, 1, 4, 9, tzinfo=UTC), datetime(2027, 1, 5, 15, 30, tzinfo=UTC)
+    visit = await clinic.book(start)
+    await until(lambda: _some(clinic.notices(clinic.doctor)))
+    await clinic.send_until(lambda: len(clinic.mails(clinic.patient)) == 1)
+    end = later + timedelta(minutes=30)
+    await clinic.change(visit, AppointmentRescheduled, {"previous_start": start}, start=later, end=end)
+    await until(lambda: _count(clinic.notices(clinic.doctor), 2))
+    await clinic.send_until(lambda: len(clinic.mails(clinic.patient)) == 2)
+    await clinic.change(visit, AppointmentCancelled, {"by": "patient", "in_time": True}, status="cancelled")
+    await until(lambda: _count(clinic.notices(clinic.doctor), 3))
+    await clinic.send_until(lambda: len(clinic.mails(clinic.patient)) == 3)
+
+    found = [calendar_of(mail) for mail in clinic.mails(clinic.patient)]
+    assert [method for method, _ in found] == ["REQUEST", "REQUEST", "CANCEL"]
+    events = [event for _, event in found]
+    assert {str(event["UID"]) for event in events} == {f"{visit}@visits.bedside"}
+    sequences = [event["SEQUENCE"] for event in events]
+    assert sequences == sorted(set(sequences)), "each is newer than the one before"
+    assert [event["DTSTART"].dt for event in events] == [start, later, later]
+    assert [str(event["STATUS"]) for event in events] == ["CONFIRMED", "CONFIRMED", "CANCELLED"]
+    for mail, event in zip(clinic.mails(clinic.patient), events, strict=True):
+        assert event["ORGANIZER"] == "mailto:no-reply@bedside.invalid"
+        assert "no-reply@bedside.invalid" in mail.message["From"]
+        assert event["ATTENDEE"] == f"mailto:{mail.to}"
+        assert event["ATTENDEE"].params["RSVP"] == "FALSE"
+        assert event["SUMMARY"] == "Visite vidéo"
+        assert event["URL"].endswith(f"/visits/{visit}")
+        text = event.to_ical().decode()
+        assert "Ky" not in text
+        assert "Sanou" not in text
+
+
+async def test_a_late_mail_never_enters_an_old_time(clinic: Clinic) -> None:
+    await clinic.catcher.stop()
+    visit = await clinic.book(clinic.clock.now() + timedelta(days=3))
+    await until(lambda: _some(clinic.notices(clinic.doctor)))
+    clinic.visits[visit] = replace(clinic.visits[visit], status="cancelled", version=2)
+    await clinic.catcher.start()
+    await clinic.send_until(lambda: bool(clinic.mails(clinic.patient)))
+    [mail] = clinic.mails(clinic.patient)
+    assert mail.message.get_content_type() == "text/plain"
 
 
 async def test_missing_mail_server_delays_mail_alone_and_is_named(clinic: Clinic) -> None:
