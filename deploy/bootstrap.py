@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 MONGO_VENV = ROOT / ".venv-secantus"
 STAMPS = VENV / "stamps"
 OLDEST_NODE = (20, 0)  # Vite's and React Aria's oldest
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -38,6 +39,9 @@ def run(*command: str | Path, cwd: Path = ROOT, path_first: Path | None = None) 
     environment.pop("PIP_REQUIRE_VIRTUALENV", None)
     if path_first is not None:
         environment["PATH"] = f"{path_first}{os.pathsep}{environment['PATH']}"
+    if SYSTEM_CERTIFICATES.exists():
+        # A Node.js that brings its own certificates doesn't know those an institution added to the machine.
+        environment.setdefault("NODE_EXTRA_CA_CERTS", str(SYSTEM_CERTIFICATES))
     done = subprocess.run(  # noqa: S603  (our own commands)
         [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True
     )
