@@ -93,9 +93,17 @@ async def test_newer_database_is_refused(empty: str, house: Path) -> None:
         await migrate(empty, ["bells"], SECRET, root=house)
 
 
-def test_gap_in_numbers_is_refused(house: Path) -> None:
-    (house / "bells" / "migrations" / "0003_third.sql").write_text("SELECT 1;")
-    with pytest.raises(MigrationError, match="expected migration 0002"):
+async def test_a_number_that_comes_late_is_applied_still(empty: str, house: Path) -> None:
+    folder = house / "bells" / "migrations"
+    (folder / "0010_tenth.sql").write_text("CREATE TABLE tenth (n int);")
+    assert (await migrate(empty, ["bells"], SECRET, root=house))[-1] == "bells/0010_tenth.sql"
+    (folder / "0003_third.sql").write_text("CREATE TABLE third (n int);")
+    assert await migrate(empty, ["bells"], SECRET, root=house) == ["bells/0003_third.sql"]
+
+
+def test_a_number_used_twice_is_refused(house: Path) -> None:
+    (house / "bells" / "migrations" / "0001_another.sql").write_text("SELECT 1;")
+    with pytest.raises(MigrationError, match="have one number"):
         migrations_of("bells", house)
 
 
