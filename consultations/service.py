@@ -1,18 +1,17 @@
-"""The durable visit: tokens to enter it, its course, its notes, its whole."""
+"""The durable visit: tokens to enter it, its notes, its completion, its whole."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
 from uuid import UUID
 
 from consultations import lifecycle, repository
 from consultations.conversation import Conversation
+from consultations.course import Course, facts_about
 from consultations.errors import InvitationGone, NotesChanged, NotVerified
-from consultations.events import ConsultationCompleted, ConsultationStarted, PatientWaiting
+from consultations.events import ConsultationCompleted
 from consultations.invitations import InvitationRow, Invitations
 from consultations.ports import AppointmentInfo, Appointments, Invoices, People, Prescriptions, Visits
 from consultations.repository import Consultation, NotesRow
@@ -29,7 +28,7 @@ from consultations.schemas import (
 from core.clock import rfc3339
 from core.context import Context
 from core.database import Transaction
-from core.errors import Forbidden, NotFound
+from core.errors import NotFound
 from core.security.policy import Relation
 from core.security.principal import Principal
 from core.turn import ice_servers
@@ -40,23 +39,6 @@ log = logging.getLogger(__name__)
 TOKEN_LIFETIME = timedelta(minutes=5)
 # A guest session outlives no day: no token of ours does.
 LONGEST_TOKEN = timedelta(hours=24)
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """Who somebody is in a visit. ``title`` is the practitioner's, for those who wait for them."""
-
-    appointment_id: UUID
-    participant_id: UUID
-    role: Literal["patient", "practitioner", "interpreter", "guest"]
-    name: str
-    patient_id: UUID
-    practitioner_id: UUID
-    practitioner_name: str
-    practitioner_title: str
-    start: datetime
-    closes_at: datetime
-    over: bool  # completed or cancelled: nobody comes in any more
 
 
 def relations(principal: Principal, patient_id: UUID, practitioner_id: UUID) -> list[Relation]:
@@ -91,6 +73,7 @@ class Consultations:
         self._visits = visits
         self.conversation = conversation
         self.invitations = invitations
+        self.course = Course(context, appointments=appointments, people=people, invitations=invitations)
 
     # Tokens
 
@@ -151,112 +134,6 @@ class Consultations:
         )
         return PracticeToken(token=token, expires_at=rfc3339(now + TOKEN_LIFETIME))
 
-    # What the live visit asks and reports. Reports may come again; each changes things once.
-
-    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> Seat:
-        """Who a verified visit token stands for. Raises Forbidden, NotFound, InvitationGone."""
-        found = await self._appointment(appointment_id)
-        practitioner = await self._people.get(found.practitioner_id)
-        if role in ("interpreter", "guest"):
-            invitation = await self.invitations.living(participant_id)
-            if invitation.consultation_id != appointment_id:
-                raise Forbidden()
-            name = await self.invitations.name_of(invitation, found.patient_id)
-        else:
-            expected = {"patient": found.patient_id, "practitioner": found.practitioner_id}.get(role)
-            if expected != participant_id:
-                raise Forbidden()
-            person = await self._people.get(participant_id)
-            name = "" if person is None else person.name
-        async with self._database.transaction() as tx:
-            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
-            row = await repository.get(tx, appointment_id)
-        assert row is not None, "just ensured"
-        return Seat(
-            appointment_id=appointment_id,
-            participant_id=participant_id,
-            role=role,  # type: ignore[arg-type]  # checked by the branches above
-            name=name,
-            patient_id=found.patient_id,
-            practitioner_id=found.practitioner_id,
-            practitioner_name="" if practitioner is None else practitioner.name,
-            practitioner_title="" if practitioner is None else practitioner.title,
-            start=found.start,
-            closes_at=found.closes_at,
-            over=row.status in ("completed", "cancelled") or found.status in lifecycle.OVER,
-        )
-
-    async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
-        async with self._database.transaction() as tx:
-            row = await repository.get(tx, appointment_id, lock=True)
-            if row is None or row.patient_id != participant_id:
-                return
-            if await repository.set_waiting(tx, appointment_id, at):
-                await tx.publish(PatientWaiting(**_names(row)))
-
-    async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
-        async with self._database.transaction() as tx:
-            row = await repository.get(tx, appointment_id, lock=True)
-            if row is None:
-                return
-            await repository.open_stay(tx, appointment_id, participant_id, role, at)
-            if row.ended_at is not None and row.status == "in-progress":
-                await repository.set_ended(tx, appointment_id, None)
-            await tx.audit(
-                "consultation.joined",
-                actor_id=participant_id,
-                actor_role=role,
-                resource="consultation",
-                resource_id=appointment_id,
-                patient_id=row.patient_id,
-            )
-
-    async def left(self, appointment_id: UUID, participant_id: UUID, at: datetime, evidence: dict[str, Any]) -> None:
-        """``evidence``: counters of the media server for this stay, never health data."""
-        async with self._database.transaction() as tx:
-            await repository.close_stays(tx, appointment_id, participant_id, at, evidence)
-
-    async def started(self, appointment_id: UUID, at: datetime) -> None:
-        """Patient and practitioner are both in the call. Said again, or too late, it changes nothing."""
-        async with self._database.transaction() as tx:
-            row = await repository.get(tx, appointment_id, lock=True)
-            if row is None or row.status != "planned":
-                return
-            waited_s = lifecycle.waited(row.waiting_since, at)
-            await repository.set_started(tx, appointment_id, lifecycle.after(row.status, "start"), at, waited_s)
-            await tx.publish(ConsultationStarted(**_names(row), waited_s=waited_s))
-
-    async def ended(self, appointment_id: UUID, at: datetime) -> None:
-        """The media ended; the visit may be reopened until it is completed."""
-        async with self._database.transaction() as tx:
-            row = await repository.get(tx, appointment_id, lock=True)
-            if row is not None and row.status == "in-progress":
-                await repository.set_ended(tx, appointment_id, at)
-
-    async def probed(self, appointment_id: UUID, person_id: UUID, verdict: dict[str, Any]) -> None:
-        """Store a network test's verdict beside the attendance evidence."""
-        found = await self._appointment(appointment_id)
-        async with self._database.transaction() as tx:
-            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
-            await repository.add_evidence(tx, appointment_id, {f"probe:{person_id}": verdict})
-
-    async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None:
-        """Somebody was removed from the visit; a guest's invitation dies with it."""
-        async with self._database.transaction() as tx:
-            row = await repository.get(tx, appointment_id)
-            if row is None:
-                return
-            await self.invitations.revoke(tx, participant_id, self._context.clock.now())
-            await tx.audit(
-                "consultation.participant_removed",
-                actor_id=by,
-                actor_role=by_role,
-                resource="consultation",
-                resource_id=appointment_id,
-                patient_id=row.patient_id,
-                details={"participant_id": str(participant_id)},
-            )
-
     # Completing, notes, the whole
 
     async def complete(
@@ -279,7 +156,7 @@ class Consultations:
             status = lifecycle.after(row.status, "complete")
             await repository.set_completed(tx, appointment_id, status, now, sealed, sealed_outcome)
             await self._audit(tx, principal, "consultation.completed", found.patient_id, appointment_id)
-            await tx.publish(ConsultationCompleted(**_names(row)))
+            await tx.publish(ConsultationCompleted(**facts_about(row)))
         try:
             await self._visits.completed(appointment_id)
         except Exception:

@@ -114,7 +114,7 @@ class Provisioner:
 
     async def _enter(self, appointment_id: UUID, participant_id: UUID, role: str, *, let_in: bool) -> None:
         """Make the person known to the live visit as if they had come to its waiting room."""
-        seat = await self._modules.consultations.seat(appointment_id, participant_id, role)
+        seat = await self._modules.consultations.course.seat(appointment_id, participant_id, role)
         if role == "practitioner" or not let_in:
             return
         live = self._modules.signaling

@@ -1,7 +1,7 @@
 """What the live visit keeps in Redis: so that any process can go on where another was killed.
 
-Scripts where several keys must change together. Text here is ids, display names and states; chat is encrypted
-before it comes near.
+Where several keys must change together, a script does it (`scripts.py`). Text here is ids, display names and
+states; chat is encrypted before it comes near.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
+from signaling import scripts
 from signaling.presence import Person, State, Waiter
 
 NUDGES = "live:nudges"  # pub/sub: "something changed there"; the truth is in the keys
@@ -65,96 +66,15 @@ def split(value: bytes | str) -> tuple[str, str]:
     return appointment_id, participant_id
 
 
-# KEYS person, log, once. ARGV event, payload, sealed, once field, once value, log length, ttl, channel, nudge.
-_APPEND = """
-if ARGV[4] ~= '' then
-  if redis.call('HGET', KEYS[3], ARGV[4]) == ARGV[5] then return 0 end
-  redis.call('HSET', KEYS[3], ARGV[4], ARGV[5])
-  redis.call('EXPIRE', KEYS[3], ARGV[7])
-end
-local seq = redis.call('HINCRBY', KEYS[1], 'seq', 1)
-redis.call('XADD', KEYS[2], 'MAXLEN', ARGV[6], seq .. '-0', 'e', ARGV[1], 'p', ARGV[2], 'x', ARGV[3])
-redis.call('EXPIRE', KEYS[2], ARGV[7])
-redis.call('PUBLISH', ARGV[8], ARGV[9])
-return seq
-"""
-
-# KEYS person, beats, lost. ARGV how, seat, now, oldest living beat, new resume hash, presented hash, member, channel,
-# nudge.
-_CLAIM = """
-local seq = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0')
-if redis.call('HGET', KEYS[1], 'state') == 'removed' then return {'removed', seq, 0} end
-local seat = redis.call('HGET', KEYS[1], 'seat') or ''
-local resume = redis.call('HGET', KEYS[1], 'resume') or ''
-local lost = redis.call('ZSCORE', KEYS[3], ARGV[7])
-local beat = redis.call('ZSCORE', KEYS[2], ARGV[7])
-local previous = ''
-if ARGV[1] == 'resume' then
-  local before = redis.call('HGET', KEYS[1], 'resume_previous') or ''
-  if ARGV[6] == '' or (ARGV[6] ~= resume and ARGV[6] ~= before) then return {'expired', seq, 0} end
-  previous = ARGV[6]
-elseif ARGV[1] == 'fresh' then
-  if seat ~= '' and not lost and beat and tonumber(beat) > tonumber(ARGV[4]) then return {'taken', seq, 0} end
-end
-local was_lost = redis.call('HGET', KEYS[1], 'lost_at') and 1 or 0
-redis.call('HSET', KEYS[1], 'seat', ARGV[2], 'seat_how', ARGV[1], 'resume', ARGV[5], 'resume_previous', previous)
-redis.call('HDEL', KEYS[1], 'lost_at')
-redis.call('ZADD', KEYS[2], ARGV[3], ARGV[7])
-redis.call('ZREM', KEYS[3], ARGV[7])
-redis.call('PUBLISH', ARGV[8], ARGV[9])
-return {'ok', seq, was_lost}
-"""
-
-# KEYS person, beats, lost. ARGV seat, now, member.
-_RELEASE = """
-if redis.call('HGET', KEYS[1], 'seat') ~= ARGV[1] then return 0 end
-redis.call('ZREM', KEYS[2], ARGV[3])
-redis.call('ZADD', KEYS[3], 'NX', ARGV[2], ARGV[3])
-redis.call('HSETNX', KEYS[1], 'lost_at', ARGV[2])
-return 1
-"""
-
-# KEYS beats, lost. ARGV oldest living beat, now. Those whose process went silent are lost from now on.
-_SILENT = """
-local gone = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 200)
-for _, member in ipairs(gone) do
-  redis.call('ZREM', KEYS[1], member)
-  redis.call('ZADD', KEYS[2], 'NX', ARGV[2], member)
-end
-return gone
-"""
-
-# KEYS lost. ARGV cutoff, lease until. Takes those whose grace is over; a taker that dies is followed by another.
-_OVERDUE = """
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 100)
-for _, member in ipairs(due) do redis.call('ZADD', KEYS[1], 'XX', ARGV[2], member) end
-return due
-"""
-
-# KEYS person. ARGV allowed states (comma-separated, '*' for any), needs admission ('1' or ''), then fields and values.
-# An empty value deletes its field.
-_MOVE = """
-local state = redis.call('HGET', KEYS[1], 'state')
-if not state then return {0, ''} end
-if ARGV[1] ~= '*' and not string.find(',' .. ARGV[1] .. ',', ',' .. state .. ',', 1, true) then return {0, state} end
-if ARGV[2] == '1' and redis.call('HGET', KEYS[1], 'admitted') ~= '1' then return {0, state} end
-for i = 3, #ARGV, 2 do
-  if ARGV[i + 1] == '' then redis.call('HDEL', KEYS[1], ARGV[i])
-  else redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
-end
-return {1, state}
-"""
-
-
 class Store:
     def __init__(self, redis: Redis) -> None:
         self.redis = redis
-        self._append = redis.register_script(_APPEND)
-        self._claim = redis.register_script(_CLAIM)
-        self._release = redis.register_script(_RELEASE)
-        self._silent = redis.register_script(_SILENT)
-        self._overdue = redis.register_script(_OVERDUE)
-        self._move = redis.register_script(_MOVE)
+        self._append = redis.register_script(scripts.APPEND)
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._release = redis.register_script(scripts.RELEASE)
+        self._silent = redis.register_script(scripts.SILENT)
+        self._overdue = redis.register_script(scripts.OVERDUE)
+        self._move = redis.register_script(scripts.MOVE)
 
     # Visits and people
 

@@ -17,7 +17,7 @@ class DurableVisits:
         self._consultations = consultations
 
     async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> SeatInfo:
-        found = await self._consultations.seat(appointment_id, participant_id, role)
+        found = await self._consultations.course.seat(appointment_id, participant_id, role)
         return SeatInfo(
             appointment_id=found.appointment_id,
             participant_id=found.participant_id,
@@ -33,25 +33,25 @@ class DurableVisits:
         )
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
-        await self._consultations.waiting_entered(appointment_id, participant_id, at)
+        await self._consultations.course.waiting_entered(appointment_id, participant_id, at)
 
     async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
-        await self._consultations.joined(appointment_id, participant_id, role, at)
+        await self._consultations.course.joined(appointment_id, participant_id, role, at)
 
     async def left(self, appointment_id: UUID, participant_id: UUID, at: datetime, evidence: dict[str, Any]) -> None:
-        await self._consultations.left(appointment_id, participant_id, at, evidence)
+        await self._consultations.course.left(appointment_id, participant_id, at, evidence)
 
     async def started(self, appointment_id: UUID, at: datetime) -> None:
-        await self._consultations.started(appointment_id, at)
+        await self._consultations.course.started(appointment_id, at)
 
     async def ended(self, appointment_id: UUID, at: datetime) -> None:
-        await self._consultations.ended(appointment_id, at)
+        await self._consultations.course.ended(appointment_id, at)
 
     async def probed(self, appointment_id: UUID, person_id: UUID, verdict: dict[str, Any]) -> None:
-        await self._consultations.probed(appointment_id, person_id, verdict)
+        await self._consultations.course.probed(appointment_id, person_id, verdict)
 
     async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None:
-        await self._consultations.removed(appointment_id, participant_id, by, by_role)
+        await self._consultations.course.removed(appointment_id, participant_id, by, by_role)
 
 
 class DurableChat:

@@ -145,15 +145,16 @@ class Clinic:
         if appointment is None:
             return
         patient, doctor, service = _as(visit.patient), _as(visit.practitioner), self._modules.consultations
+        course = service.course
         arrived = start - visit.waited_minutes * MINUTE
         self._clock.set(arrived)
         await service.video_token(patient, appointment.id)
-        await service.waiting_entered(appointment.id, patient.id, arrived)
+        await course.waiting_entered(appointment.id, patient.id, arrived)
         await self._settled()
         self._clock.set(start)
-        await service.joined(appointment.id, doctor.id, "practitioner", start)
-        await service.joined(appointment.id, patient.id, "patient", start)
-        await service.started(appointment.id, start)
+        await course.joined(appointment.id, doctor.id, "practitioner", start)
+        await course.joined(appointment.id, patient.id, "patient", start)
+        await course.started(appointment.id, start)
         for number, (role, text) in enumerate(visit.chat, 1):
             who = doctor if role == "practitioner" else patient
             self._clock.set(start + number * 2 * MINUTE)
@@ -171,8 +172,8 @@ class Clinic:
         if visit.notes is not None:
             await service.save_notes(doctor, appointment.id, visit.notes, 0)
         for person in (patient, doctor):
-            await service.left(appointment.id, person.id, end, {})
-        await service.ended(appointment.id, end)
+            await course.left(appointment.id, person.id, end, {})
+        await course.ended(appointment.id, end)
         if visit.medicine is not None:
             await self._prescribe(doctor, appointment.id, visit.medicine)
         await service.complete(doctor, appointment.id, visit.summary, visit.outcome)
