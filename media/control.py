@@ -202,10 +202,10 @@ class Control:
             room.feedback()
         for probe in list(self.probes.values()):
             probe.feedback(now)
-        for connection in self._transport.connections():
-            connection.tick(now)
 
     def report(self, now: float) -> None:
+        for connection in self._transport.connections():
+            connection.tick(now)
         for room in list(self.rooms.values()):
             room.report(now)
         for probe in list(self.probes.values()):

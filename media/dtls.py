@@ -56,9 +56,9 @@ class Srtp:
 
     __slots__ = ("_in", "_keep", "_length", "_out", "_protect", "_protect_rtcp", "_unprotect", "_unprotect_rtcp")
 
-    def __init__(self, transport: RTCDtlsTransport) -> None:
-        incoming, outgoing = cast(Any, transport)._rx_srtp, cast(Any, transport)._tx_srtp
-        self._keep = (incoming, outgoing)  # they own the native sessions
+    def __init__(self, incoming: Any, outgoing: Any) -> None:
+        """From two ``pylibsrtp.Session``s, which stay the owners of the native sessions."""
+        self._keep = (incoming, outgoing)
         self._in = incoming._srtp[0]
         self._out = outgoing._srtp[0]
         self._length = ffi.new("int *")
@@ -66,6 +66,11 @@ class Srtp:
         self._unprotect_rtcp = lib.srtp_unprotect_rtcp
         self._protect = lib.srtp_protect
         self._protect_rtcp = lib.srtp_protect_rtcp
+
+    @property
+    def addresses(self) -> tuple[int, int]:
+        """Where the native sessions are, incoming and outgoing; good while this object lives."""
+        return int(ffi.cast("uintptr_t", self._in)), int(ffi.cast("uintptr_t", self._out))
 
     def unprotect(self, buffer: Buffer, size: int) -> int:
         """Decrypt the RTP packet in ``buffer``; its new size, or -1 when it is forged, replayed or broken."""
@@ -98,6 +103,13 @@ class Srtp:
         length = self._length
         length[0] = size
         return length[0] if self._protect_rtcp(self._out, buffer.data, length) == 0 else -1
+
+
+def function_addresses() -> tuple[int, int, int, int]:
+    """Where libsrtp's protect, unprotect, protect_rtcp and unprotect_rtcp are, for code that is not Python."""
+    names = ("srtp_protect", "srtp_unprotect", "srtp_protect_rtcp", "srtp_unprotect_rtcp")
+    first, second, third, fourth = (int(ffi.cast("uintptr_t", ffi.addressof(lib, name))) for name in names)
+    return first, second, third, fourth
 
 
 class _Wire:
@@ -164,7 +176,8 @@ class Dtls:
         if transport.state != "connected":
             self._report(None)
             return
-        self._report(Srtp(transport))
+        private = cast(Any, transport)
+        self._report(Srtp(private._rx_srtp, private._tx_srtp))
         pump = transport._task
         if pump is not None:
             await asyncio.wait([asyncio.ensure_future(pump)])

@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from media import sdp
 from media.errors import InvalidSdp
 from media.producer import Producer
-from media.rtp import rtcp, rtx
-from media.rtp.packet import HEADER, PADDING_BIT, Malformed, payload_end, payload_start
-from media.rtp.twcc import TwccReceiver
+from media.rtp import rtcp
+from media.rtp.packet import HEADER, Malformed, payload_start
 from media.transport import Connection
 
 MAX_TRACKS = 8  # of one participant: camera, microphone, screen with sound, and room to spare
@@ -26,11 +25,10 @@ class Incoming:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.producers: dict[str, Producer] = {}  # by mid
-        self.malformed = 0
-        self.unrouted = 0
+        self.attention: set[Producer] = set()
+        """Those who wait for packets or a key frame: only they get ticks."""
         self._routes: dict[int, tuple[Producer, bool]] = {}  # SSRC -> (producer, is RTX)
-        self._mid_id = self._level_id = self._twcc_id = -1
-        self._twcc = TwccReceiver()
+        self._mid_id = -1
         self._session = secrets.randbits(62)
         self._version = 0
         self._order: list[str] = []  # mids by media section: the order never changes (RFC 8829, 5.2.2)
@@ -82,11 +80,13 @@ class Incoming:
             present = self.producers.get(media.mid)
             source = sources[media.mid]
             if present is None or present.source != source or present.chosen.codec.name != chosen.codec.name:
-                producer = Producer(new_track(source), media.mid, source, media.kind, chosen, self)
+                producer = Producer(
+                    new_track(source), media.mid, source, media.kind, chosen, self, self.connection.link
+                )
                 added.append(producer)
             else:
                 producer = present
-                producer.chosen = chosen
+                producer.agree(chosen)
             self._describe(producer, media)
         replaced = {producer.mid for producer in added}
         ended = [p for mid, p in self.producers.items() if mid not in alive or mid in replaced]
@@ -96,8 +96,7 @@ class Incoming:
             self.producers[producer.mid] = producer
         self._learn_described(offer)
         self._mid_id = extensions.get(sdp.MID, -1)
-        self._level_id = extensions.get(sdp.AUDIO_LEVEL, -1)
-        self._twcc_id = extensions.get(sdp.TRANSPORT_CC, -1)
+        self.connection.link.listen(extensions.get(sdp.AUDIO_LEVEL, -1), extensions.get(sdp.TRANSPORT_CC, -1))
         self._version += 1
         credentials = self.connection.credentials
         local = sdp.Local(
@@ -130,59 +129,39 @@ class Incoming:
         if not retransmission:
             for other, route in list(self._routes.items()):
                 if route == (producer, False) and other != ssrc:
-                    del self._routes[other]
+                    self._unroute(other)
             producer.set_ssrc(ssrc)
         self._routes[ssrc] = (producer, retransmission)
+        self.connection.link.route(ssrc, producer.track, retransmission)
         return self._routes[ssrc]
+
+    def _unroute(self, ssrc: int) -> None:
+        del self._routes[ssrc]
+        self.connection.link.unroute(ssrc)
 
     def _drop(self, producer: Producer) -> None:
         self.producers.pop(producer.mid, None)
-        self._routes = {ssrc: route for ssrc, route in self._routes.items() if route[0] is not producer}
+        self.attention.discard(producer)
+        for ssrc in [ssrc for ssrc, route in self._routes.items() if route[0] is producer]:
+            self._unroute(ssrc)
         producer.close()
 
-    # The path of a packet
+    # What arrives
 
-    def rtp(self, data: bytes, now: float) -> None:
-        """A decrypted RTP packet."""
+    def unknown(self, packet: bytes, now: float) -> None:
+        """A decrypted RTP packet of an SSRC not routed yet: learn whose it is."""
         try:
-            start, extensions = payload_start(data)
+            _, extensions = payload_start(packet)
         except Malformed:
-            self.malformed += 1
             return
-        first, second, number, timestamp, ssrc = HEADER.unpack_from(data)
-        route = self._routes.get(ssrc)
-        level, mid = -1, b""
+        _, second, _, _, ssrc = HEADER.unpack_from(packet)
+        mid = b""
         for identifier, begin, end in extensions:
-            if identifier == self._twcc_id:
-                if end - begin == 2:  # counted before the SSRC is looked up: probes count too
-                    self._twcc.arrived(data[begin] << 8 | data[begin + 1], now)
-            elif identifier == self._level_id:
-                level = data[begin]
-            elif identifier == self._mid_id and route is None:
-                mid = data[begin:end]
-        payload_type = second & 0x7F
-        if route is None and (route := self._learn(ssrc, payload_type, mid)) is None:
-            self.unrouted += 1
-            return
-        producer, retransmission = route
-        chosen = producer.chosen
-        if not retransmission:
-            if payload_type == chosen.codec.payload_type:
-                producer.receive(number, timestamp, second & 0x80, first & PADDING_BIT, data[start:], level, now)
-            else:
-                self.unrouted += 1
-            return
-        if payload_type != chosen.rtx:
-            self.unrouted += 1
-            return
-        try:
-            found = rtx.unwrap(data[start : payload_end(data, start)])
-        except Malformed:
-            self.malformed += 1
-            return
-        if found is not None:
-            producer.recovered += 1
-            producer.receive(found[0], timestamp, second & 0x80, 0, found[1], level, now)
+            if identifier == self._mid_id:
+                mid = packet[begin:end]
+        # One of the same batch may have taught it meanwhile.
+        if ssrc in self._routes or self._learn(ssrc, second & 0x7F, mid) is not None:
+            self.connection.link.inject(packet, now)
 
     def _learn(self, ssrc: int, payload_type: int, mid: bytes) -> tuple[Producer, bool] | None:
         """Whose SSRC is this? By MID, else by a payload type only one track has (RFC 9143, 9.2)."""
@@ -211,19 +190,23 @@ class Incoming:
         """RTCP towards the sender."""
         self.connection.send_rtcp(packet)
 
+    def watch(self, producer: Producer) -> None:
+        """It waits for something: ``tick`` it until it does no more."""
+        self.attention.add(producer)
+
     # Timers
 
     def mend(self, now: float, round_trip: float) -> None:
         """Fifty times a second."""
-        for producer in self.producers.values():
-            producer.tick(now, round_trip or DEFAULT_ROUND_TRIP_S)
+        for producer in list(self.attention):
+            if not producer.tick(now, round_trip or DEFAULT_ROUND_TRIP_S):
+                self.attention.discard(producer)
 
     def feedback(self) -> None:
         """Ten times a second: transport-wide feedback."""
         # Chromium reads feedback only where the media SSRC is one of its own, whichever.
         ssrc = next((p.ssrc for p in self.producers.values() if p.ssrc), 0)
-        for packet in self._twcc.feedback(1, ssrc):
-            self.connection.send_rtcp(rtcp.receiver_report(1, []) + packet)
+        self.connection.feedback(ssrc)
 
     def report(self, now: float) -> None:
         """Once a second: receiver report, and the receivers' limits as REMB."""

@@ -141,7 +141,7 @@ class Outgoing:
                 continue
             accepted = media is not None and _accepted(slot.chosen, media)
             if not accepted or media is None:
-                consumer.active = False
+                consumer.refuse()
                 continue
             began = not consumer.active or new_peer
             consumer.accept(_agreed(slot.chosen, media))
@@ -193,11 +193,6 @@ class Outgoing:
         for consumer in self._by_ssrc.values():
             if consumer.producer is not None:
                 consumer.producer.request_keyframe(now)
-
-    def renew_budgets(self) -> None:
-        """Ten times a second."""
-        for consumer in self._by_ssrc.values():
-            consumer.renew_budget()
 
     def report(self, now: float) -> None:
         """Once a second: the ceiling, and a sender report for each track."""

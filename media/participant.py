@@ -101,7 +101,7 @@ class Participant:
     def _new_incoming(self) -> Incoming:
         connection = Connection(self._transport, self._clock())
         incoming = Incoming(connection)
-        connection.owner = Owner(incoming.rtp, incoming.parts, lambda state: self._publish_state(incoming, state))
+        connection.owner = Owner(incoming.unknown, incoming.parts, lambda state: self._publish_state(incoming, state))
         return incoming
 
     def _publish_state(self, incoming: Incoming, state: str) -> None:
@@ -253,13 +253,13 @@ class Participant:
         sent = self.outgoing.connection if self.outgoing is not None else None
         losses = [c.fraction_lost for c in consumers if c.active and c.packets]
         answer: dict[str, Any] = {
-            "packets_in": received.packets_in if received is not None else 0,
-            "bytes_in": received.bytes_in if received is not None else 0,
-            "packets_out": sent.packets_out if sent is not None else 0,
-            "bytes_out": sent.bytes_out if sent is not None else 0,
-            "loss_in": round(max((p.stats.fraction for p in producers), default=0.0), 4),
+            "packets_in": received.link.packets_in if received is not None else 0,
+            "bytes_in": received.link.bytes_in if received is not None else 0,
+            "packets_out": sent.link.packets_out if sent is not None else 0,
+            "bytes_out": sent.link.bytes_out if sent is not None else 0,
+            "loss_in": round(max((p.track.fraction for p in producers), default=0.0), 4),
             "loss_out": round(sum(losses) / len(losses), 4) if losses else 0.0,
-            "jitter_ms": round(max((p.stats.jitter_ms for p in producers), default=0.0), 2),
+            "jitter_ms": round(max((p.track.jitter_ms for p in producers), default=0.0), 2),
             "round_trip_ms": round(self.round_trip * 1000, 2),
         }
         levels = [p.audio_level for p in producers if p.source == "microphone"]
@@ -275,12 +275,12 @@ class Participant:
                 "source": p.source,
                 "codec": p.chosen.codec.name,
                 "muted": p.muted,
-                "packets": p.stats.received,
-                "bytes": p.stats.bytes,
-                "lost": p.stats.lost,
-                "recovered": p.recovered,
-                "duplicates": p.duplicates,
-                "keyframes": p.keyframes,
+                "packets": p.track.received,
+                "bytes": p.track.octets,
+                "lost": p.track.lost,
+                "recovered": p.track.recovered,
+                "duplicates": p.track.duplicates,
+                "keyframes": p.track.keyframes,
                 "keyframe_requests": p.keyframe_requests,
                 "consumers": len(p.consumers),
                 "resent": sum(c.resent for c in p.consumers),

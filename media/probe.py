@@ -9,12 +9,12 @@ from typing import Any
 from media import sdp
 from media.consumer import Consumer
 from media.incoming import Incoming
+from media.path.api import INTERVAL_S
 from media.rtp.rtcp import Part
 from media.transport import Connection, Owner, UdpTransport
 
 LIFETIME_S = 30.0
 MAX_BITS_PER_SECOND = 3_000_000
-INTERVAL_S = 0.1
 MAX_BYTES_PER_INTERVAL = int(MAX_BITS_PER_SECOND / 8 * INTERVAL_S)
 
 
@@ -34,13 +34,11 @@ class Probe:
         self.id = identifier
         self.ends_at = now + LIFETIME_S
         self.closed = False
-        self.packets = 0
-        self.bytes = 0
         self.connection = Connection(transport, now)
+        self.connection.link.limit(MAX_BYTES_PER_INTERVAL)
         self._incoming = Incoming(self.connection)
         self._consumers: dict[int, Consumer] = {}
-        self._interval_bytes = 0
-        self.connection.owner = Owner(self._rtp, self._parts, self._state)
+        self.connection.owner = Owner(self._incoming.unknown, self._parts, self._state)
         wanted = {m.mid: "camera" for m in offer.media if m.kind in ("audio", "video") and not m.rejected}
         echo = {mid: (secrets.randbits(31) + 2, secrets.randbits(31) + 2) for mid in wanted}
         try:
@@ -58,13 +56,14 @@ class Probe:
             self._consumers[ssrc] = consumer
         self.connection.set_remote(offer.fingerprints, now)
 
-    def _rtp(self, data: bytes, now: float) -> None:
-        self._interval_bytes += len(data)
-        if self._interval_bytes > MAX_BYTES_PER_INTERVAL:
-            return
-        self.packets += 1
-        self.bytes += len(data)
-        self._incoming.rtp(data, now)
+    @property
+    def packets(self) -> int:
+        """Received, and sent back."""
+        return self.connection.link.packets_in
+
+    @property
+    def bytes(self) -> int:
+        return self.connection.link.bytes_in
 
     def _parts(self, parts: list[Part], now: float) -> None:
         self._incoming.parts(parts, now)
@@ -92,14 +91,12 @@ class Probe:
         self._consumers.pop(consumer.ssrc, None)
 
     def mend(self, now: float) -> None:
-        self._incoming.mend(now, 0.0)
+        if self._incoming.attention:
+            self._incoming.mend(now, 0.0)
 
     def feedback(self, now: float) -> None:
-        """Ten times a second: the rate budget, feedback, and the end of its time."""
-        self._interval_bytes = 0
+        """Ten times a second: feedback, and the end of its time."""
         self._incoming.feedback()
-        for consumer in self._consumers.values():
-            consumer.renew_budget()
         if now > self.ends_at:
             self.close()
 

@@ -1,67 +1,77 @@
-"""A track coming in: numbers made endless, duplicates dropped, loss mended, handed to its consumers."""
+"""A track coming in: what is decided about it. What happens to each packet is its ``track`` (``media.path``)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from media.path.api import Link, Source, Tap
 from media.rtp import rtcp
-from media.rtp.history import History, Kept
-from media.rtp.keyframe import DETECTORS
-from media.rtp.nack import NackGenerator
-from media.rtp.receive_stats import ReceiveStats
-from media.rtp.sequence import Unwrapper
 from media.sdp import Chosen
 
 if TYPE_CHECKING:
     from media.consumer import Consumer
 
-VIDEO_HISTORY = 512  # two seconds of 2.5 Mbit/s
-AUDIO_HISTORY = 128  # 2.5 s of 20 ms packets
-AUDIO_NACK_AGE_S = 0.4
 KEYFRAME_INTERVAL_S = 0.5  # key frames are large: one request serves everybody within this time
-RESTART_AFTER = 50  # packets in a row from far behind: the sender began its numbering anew
-FAR_BEHIND = 1_000
 REMB_MAX_AGE_S = 5.0
 REMB_FLOOR = 150_000  # bit/s; below this a picture is not worth sending, and audio has its own needs
-
-new_tuple = tuple.__new__
 
 
 class Feedback(Protocol):
     """The way back to the sender."""
 
     def send_feedback(self, packet: bytes) -> None: ...
+    def watch(self, producer: Producer) -> None:
+        """It waits for something: ``tick`` it until that answers False."""
+        ...
 
 
 class Producer:
-    """One source of one participant. ``receive`` is on the path of every packet."""
+    """One source of one participant."""
 
-    def __init__(self, track_id: str, mid: str, source: str, kind: str, chosen: Chosen, feedback: Feedback) -> None:
+    def __init__(
+        self, track_id: str, mid: str, source: str, kind: str, chosen: Chosen, feedback: Feedback, link: Link
+    ) -> None:
         self.track_id = track_id
         self.mid = mid
         self.source = source
         self.kind = kind
         self.chosen = chosen
         self.feedback: Feedback | None = feedback
+        self.track: Source = link.source(self, kind, chosen.codec.name, chosen.codec.clock_rate)
         self.consumers: list[Consumer] = []
-        self.muted = False
         self.ssrc = 0
         self.described: list[int] = []  # SSRCs the description named, and their RTX
         self.described_rtx: list[int] = []
-        self.history = History(VIDEO_HISTORY if kind == "video" else AUDIO_HISTORY)
-        self.stats = ReceiveStats(chosen.codec.clock_rate)
         self.sender_report: tuple[rtcp.SenderReport, float] | None = None
-        self.audio_level = 127.0  # -dBov, smoothed: 127 is silence
-        self.keyframes = 0
         self.keyframe_requests = 0
-        self.duplicates = 0
-        self.recovered = 0
-        self._unwrapper = Unwrapper()
-        self._nack = NackGenerator() if kind == "video" else NackGenerator(AUDIO_NACK_AGE_S)
-        self._is_keyframe = DETECTORS.get(chosen.codec.name)
         self._requested_at = -KEYFRAME_INTERVAL_S
         self._wants_keyframe = False
-        self._behind = 0
+        self.agree(chosen)
+
+    def agree(self, chosen: Chosen) -> None:
+        """The payload types agreed on, first or anew; the codec stays."""
+        self.chosen = chosen
+        self.track.set_types(chosen.codec.payload_type, chosen.rtx)
+
+    @property
+    def muted(self) -> bool:
+        return self.track.muted
+
+    @property
+    def audio_level(self) -> float:
+        """Smoothed, in -dBov: 127 is silence."""
+        return 127.0 if self.muted else self.track.level
+
+    def add_tap(self, tap: Tap) -> None:
+        """Hand every new packet to ``tap``: (unwrapped sequence, timestamp, marker, payload, time).
+
+        Also while muted: check ``muted`` where that matters.
+        """
+        self.track.add_tap(tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        """No more packets for ``tap``."""
+        self.track.remove_tap(tap)
 
     def set_ssrc(self, ssrc: int) -> None:
         """The source's SSRC was learned or changed: number anew, receivers notice nothing."""
@@ -70,95 +80,70 @@ class Producer:
         had = self.ssrc != 0
         self.ssrc = ssrc
         if had:
-            self._restart()
+            self.track.restart()
+            self.sender_report = None
         if self.consumers:
-            self._wants_keyframe = self.kind == "video"
+            self._want_keyframe()
 
-    def _restart(self) -> None:
-        self._unwrapper = Unwrapper()
-        self._nack.reset()
-        self.history.clear()
-        self.stats = ReceiveStats(self.chosen.codec.clock_rate)
+    # What the track says
+
+    def attention(self) -> None:
+        """Packets are missing."""
+        if self.feedback is not None:
+            self.feedback.watch(self)
+
+    def gap(self) -> None:
+        """Too many are: the picture begins anew."""
+        self._want_keyframe()
+
+    def restarted(self) -> None:
+        """The sender numbers anew; its clock may be another."""
         self.sender_report = None
-        self._behind = 0
-        for consumer in self.consumers:
-            consumer.resync()
 
-    def receive(
-        self, number: int, timestamp: int, marker: int, padding: int, payload: bytes, level: int, now: float
-    ) -> None:
-        """One packet, from the source itself or mended. ``level`` is the audio level byte, -1 without."""
-        unwrapper = self._unwrapper
-        sequence = unwrapper.peek(number)
-        if sequence < unwrapper.highest - FAR_BEHIND:
-            self._behind += 1
-            if self._behind < RESTART_AFTER:
-                return
-            self._restart()
-            unwrapper = self._unwrapper
-            sequence = unwrapper.peek(number)
-        self._behind = 0
-        # A named tuple's own constructor is a Python function: on this path its price shows.
-        kept = new_tuple(Kept, (sequence, timestamp, marker, padding, payload, now))
-        if not self.history.add(kept):
-            self.duplicates += 1
-            return
-        if sequence > unwrapper.highest:
-            unwrapper.highest = sequence
-        self.stats.packet(sequence, timestamp, len(payload), now)
-        nack = self._nack
-        if sequence == nack.expected:  # in order, as nearly always
-            nack.expected = sequence + 1
-        elif nack.received(sequence, now):
-            self._wants_keyframe = self.kind == "video"
-        if level >= 0:
-            self.audio_level += ((level & 0x7F) - self.audio_level) * 0.1
-        elif self._is_keyframe is not None and self._is_keyframe(payload):
-            self.keyframes += 1
-        if self.muted:
-            return
-        for consumer in self.consumers:
-            consumer.forward(kept, level, now)
+    def _want_keyframe(self) -> None:
+        if self.kind == "video":
+            self._wants_keyframe = True
+            self.attention()
 
     def set_muted(self, muted: bool) -> None:
         """Enforced here: what a muted source still sends reaches nobody."""
         if muted == self.muted:
             return
-        self.muted = muted
-        self.audio_level = 127.0
+        self.track.muted = muted
         if not muted:
-            for consumer in self.consumers:
-                consumer.resync()
-            self._wants_keyframe = self.kind == "video"
+            self.track.resync()
+            self._want_keyframe()
 
     def request_keyframe(self, now: float) -> None:
         """A receiver needs a key frame: ask now, or as soon as the throttle allows."""
-        if self.kind != "video" or not self.ssrc or self.feedback is None:
-            self._wants_keyframe = self.kind == "video"
+        if self.kind != "video" or self.feedback is None:
             return
-        if now - self._requested_at < KEYFRAME_INTERVAL_S:
-            self._wants_keyframe = True
+        if not self.ssrc or now - self._requested_at < KEYFRAME_INTERVAL_S:
+            self._want_keyframe()
             return
         self._wants_keyframe = False
         self._requested_at = now
         self.keyframe_requests += 1
         self.feedback.send_feedback(rtcp.receiver_report(1, []) + rtcp.pli(1, self.ssrc))
 
-    def tick(self, now: float, round_trip: float) -> None:
-        """Fifty times a second: requests for what is missing, key frame requests that waited."""
-        if self._nack.waiting and self.feedback is not None:
-            missing = self._nack.due(now, round_trip)
+    def tick(self, now: float, round_trip: float) -> bool:
+        """Fifty times a second: requests for what is missing, key frame requests that waited. False: no need."""
+        if self.feedback is None:
+            return False
+        if self.track.waiting:
+            missing = self.track.due(now, round_trip)
             if missing:
                 packet = rtcp.nack(1, self.ssrc, [number & 0xFFFF for number in missing])
                 self.feedback.send_feedback(rtcp.receiver_report(1, []) + packet)
         if self._wants_keyframe and self.ssrc:
             self.request_keyframe(now)
+        return self._wants_keyframe or self.track.waiting
 
     def report_block(self, now: float) -> rtcp.ReportBlock | None:
         """What a receiver report says about this source; None before its first packet."""
-        if not self.ssrc or self.stats.base < 0:
+        if not self.ssrc or not self.track.started:
             return None
-        fraction, lost, highest, jitter = self.stats.report()
+        fraction, lost, highest, jitter = self.track.report()
         last, delay = 0, 0
         if self.sender_report is not None:
             report, arrived = self.sender_report
@@ -183,5 +168,5 @@ class Producer:
         for consumer in list(self.consumers):
             consumer.close()
         self.consumers.clear()
-        self.history.clear()
+        self.track.close()
         self.feedback = None

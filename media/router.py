@@ -103,16 +103,15 @@ class Room:
     def mend(self, now: float) -> None:
         """Fifty times a second."""
         for participant in self.participants.values():
-            if participant.incoming is not None:
-                participant.incoming.mend(now, participant.round_trip)
+            incoming = participant.incoming
+            if incoming is not None and incoming.attention:
+                incoming.mend(now, participant.round_trip)
 
     def feedback(self) -> None:
         """Ten times a second."""
         for participant in self.participants.values():
             if participant.incoming is not None:
                 participant.incoming.feedback()
-            if participant.outgoing is not None:
-                participant.outgoing.renew_budgets()
 
     def report(self, now: float) -> None:
         """Once a second: reports both ways; people who are nowhere any more are let go."""

@@ -1,36 +1,35 @@
-"""One UDP socket for everyone: demultiplexing (RFC 7983), ICE-lite checks, and SRTP for each connection.
+"""One UDP socket for everyone: ICE-lite checks and DTLS for each connection, and when the path is polled.
 
 A packet's address names its connection. An address is believed only after an authenticated ICE check
-that nominates it arrived from there; a later one from elsewhere moves the connection at once. All the
-rest is dropped and counted by reason; nothing is logged per packet.
+that nominates it arrived from there; a later one from elsewhere moves the connection at once. What
+happens to each packet is the path's work (``media.path``); here is what happens rarely.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import secrets
-import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 
 from media import stun
-from media.dtls import BUFFER_SIZE, Buffer, Certificate, Dtls, Srtp
+from media.dtls import Certificate, Dtls, Srtp
+from media.path.api import BATCH, Address, Path
+from media.path.choice import make_path
 from media.rtp.packet import Malformed
 from media.rtp.rtcp import Part, parse
 
-Address = tuple[str, int] | tuple[str, int, int, int]
-
-BATCH = 64  # datagrams read before the loop gets its turn
-SOCKET_BUFFER = 4 * 1024 * 1024  # 30 ms of 1 Gbit/s; the kernel may grant less
 CONSENT_S = 30.0  # RFC 7675, 5.1
 SETUP_S = 30.0  # from the first description to a working association
-MAX_BYTES_PER_INTERVAL = 400_000  # of one connection in 100 ms: 32 Mbit/s, far over any honest sender
-MAX_PACKETS_PER_INTERVAL = 1_500
-SMALLEST_RTP = 12
-SMALLEST_RTCP = 8
+BATCHES = 4  # polls before the loop gets its turn
+
+# Few packets are read at once, as they come. Many are read by a timer: one wake-up serves them all.
+DENSE_PER_S = 1_500
+SPARSE_PER_S = 700
+RATE_WINDOW_S = 0.1
+DENSE_PERIOD_S = 0.001
 
 
 class PortTaken(Exception):
@@ -41,7 +40,8 @@ class PortTaken(Exception):
 class Owner:
     """Who gets what arrives on a connection."""
 
-    rtp: Callable[[bytes, float], None]
+    unknown: Callable[[bytes, float], None]
+    """A decrypted RTP packet whose SSRC has no route yet."""
     rtcp: Callable[[list[Part], float], None]
     state: Callable[[str], None]
     """``connected``, ``failed`` or ``closed``."""
@@ -66,18 +66,11 @@ class Connection:
         "_dtls",
         "_fingerprints",
         "_former",
-        "_interval_bytes",
-        "_interval_packets",
-        "_srtp",
         "_transport",
-        "address",
-        "bytes_in",
-        "bytes_out",
         "credentials",
         "heard_at",
+        "link",
         "owner",
-        "packets_in",
-        "packets_out",
         "started_at",
         "state",
     )
@@ -89,13 +82,10 @@ class Connection:
         self._former: _Credentials | None = None
         self._fingerprints: list[tuple[str, str]] = []
         self._dtls: Dtls | None = None
-        self._srtp: Srtp | None = None
-        self.address: Address | None = None
+        self.link = transport.path.link(self)
         self.state = "new"
         self.started_at = now
         self.heard_at = now
-        self.packets_in = self.bytes_in = self.packets_out = self.bytes_out = 0
-        self._interval_bytes = self._interval_packets = 0
         self._closing = False
         transport._register(self.credentials, self)
 
@@ -134,17 +124,19 @@ class Connection:
                 self._transport._forget(credentials)
         self._end_dtls()
         self._transport._leave(self)
+        self.link.close()
         self.state = "closed"
         if owner is not None:
             owner.state("closed")
 
     def _end_dtls(self) -> None:
-        dtls, self._dtls, self._srtp = self._dtls, None, None
+        dtls, self._dtls = self._dtls, None
+        self.link.use(None)
         if dtls is not None:
             self._transport._spawn(dtls.close())
 
     def _dtls_done(self, srtp: Srtp | None) -> None:
-        self._srtp = srtp
+        self.link.use(srtp)
         if srtp is not None:
             self.state = "connected"
             if self.owner is not None:
@@ -181,73 +173,37 @@ class Connection:
         if self._dtls is not None:
             self._dtls.feed(datagram)
 
-    def media(self, buffer: Buffer, size: int, now: float) -> None:
-        """An encrypted packet in ``buffer``, from our address."""
-        self._interval_bytes += size
-        self._interval_packets += 1
-        if self._interval_bytes > MAX_BYTES_PER_INTERVAL or self._interval_packets > MAX_PACKETS_PER_INTERVAL:
-            self._transport.drops["over_rate"] += 1
+    def rtcp(self, data: bytes, now: float) -> None:
+        """A decrypted compound packet."""
+        try:
+            parts = parse(data)
+        except Malformed:
+            self._transport.refuse("rtcp_malformed")
             return
-        srtp, owner = self._srtp, self.owner
-        if srtp is None or owner is None:
-            self._transport.drops["before_dtls"] += 1
-            return
-        if 192 <= buffer.view[1] <= 223:
-            size = srtp.unprotect_rtcp(buffer, size)
-            if size < SMALLEST_RTCP:
-                self._transport.drops["srtcp"] += 1
-                return
-            try:
-                parts = parse(bytes(buffer.view[:size]))
-            except Malformed:
-                self._transport.drops["rtcp_malformed"] += 1
-                return
-            owner.rtcp(parts, now)
-            return
-        size = srtp.unprotect(buffer, size) if size >= SMALLEST_RTP else -1
-        if size < 0:
-            self._transport.drops["srtp"] += 1
-            return
-        self.packets_in += 1
-        self.bytes_in += size
-        owner.rtp(bytes(buffer.view[:size]), now)
+        if self.owner is not None:
+            self.owner.rtcp(parts, now)
 
-    def send_rtp(self, packet: bytes) -> int:
-        """Encrypt and send; the size of what went out, which is in ``transport.out`` until the next send."""
-        srtp, address = self._srtp, self.address
-        if srtp is None or address is None:
-            return -1
-        transport = self._transport
-        out = transport.out
-        size = srtp.protect(packet, out)
-        if size < 0:
-            transport.drops["protect"] += 1
-            return -1
-        self.packets_out += 1
-        self.bytes_out += size
-        transport.send(out.view[:size], address)
-        return size
+    def unknown(self, packet: bytes, now: float) -> None:
+        """A decrypted RTP packet whose SSRC has no route."""
+        if self.owner is not None:
+            self.owner.unknown(packet, now)
+
+    # Sending
 
     def send_rtcp(self, packet: bytes) -> None:
         """Encrypt and send a compound RTCP packet."""
-        srtp, address = self._srtp, self.address
-        if srtp is None or address is None:
-            return
-        out = self._transport.out
-        size = srtp.protect_rtcp(packet, out)
-        if size > 0:
-            self._transport.send(out.view[:size], address)
+        self.link.send_rtcp(packet)
+        self._transport.flush_soon()
 
-    def copy_sent(self, size: int) -> bytes:
-        """The ciphertext of the send that just returned ``size``."""
-        return bytes(self._transport.out.view[:size])
+    def feedback(self, media_ssrc: int) -> None:
+        """Send transport-wide feedback for what came since the last call."""
+        self.link.feedback(media_ssrc)
+        self._transport.flush_soon()
 
-    def send_again(self, ciphertext: bytes) -> None:
-        """Send the identical ciphertext: the only safe way to repeat a sequence number under GCM."""
-        if self.address is not None:
-            self.packets_out += 1
-            self.bytes_out += len(ciphertext)
-            self._transport.send(ciphertext, self.address)
+    @property
+    def address(self) -> Address | None:
+        """The peer's, once a check nominated it."""
+        return self.link.address
 
     @property
     def fingerprint(self) -> str:
@@ -256,7 +212,7 @@ class Connection:
 
     @property
     def ready(self) -> bool:
-        return self._srtp is not None and self.address is not None
+        return self.link.ready
 
     def _send_datagram(self, data: bytes) -> None:
         if self.address is None:
@@ -264,8 +220,7 @@ class Connection:
         self._transport.send(data, self.address)
 
     def tick(self, now: float) -> None:
-        """Ten times a second: renew the rate budget, drop a peer that went silent."""
-        self._interval_bytes = self._interval_packets = 0
+        """Once a second: drop a peer that went silent."""
         stuck = self.state == "connecting" and now - self.started_at > SETUP_S
         if stuck or (self.address is not None and now - self.heard_at > CONSENT_S):
             if self.owner is not None:
@@ -274,37 +229,46 @@ class Connection:
 
 
 class UdpTransport:
-    """The worker's socket and its connections."""
+    """The worker's socket and its connections.
 
-    def __init__(self, certificate: Certificate, now: Callable[[], float]) -> None:
+    ``path`` is ``auto``, ``native`` or ``python``.
+    """
+
+    def __init__(self, certificate: Certificate, now: Callable[[], float], path: str = "auto") -> None:
         self.certificate = certificate
-        self.buffer = Buffer()
-        self.out = Buffer()
-        self.drops: Counter[str] = Counter()
         self.port = 0
+        self.path: Path = make_path(path, self._datagram)
+        self.dense = False
+        """Whether packets are read by the timer now."""
+        self._refused: Counter[str] = Counter()
         self._now = now
-        self._socket: socket.socket | None = None
+        self._open = False
         self._by_address: dict[Address, Connection] = {}
         self._by_ufrag: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing = False
+        self._window_at = 0.0
+        self._seen = 0
+
+    @property
+    def drops(self) -> Counter[str]:
+        """What was dropped, by reason."""
+        return self._refused + Counter(self.path.drops)
+
+    def refuse(self, reason: str) -> None:
+        """Count a drop."""
+        self._refused[reason] += 1
 
     def open(self, host: str, port: int) -> None:
         """Bind and start reading. Raises PortTaken."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        udp = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            udp.bind((host, port))
+            self.port = self.path.open(host, port)
         except OSError as error:
-            udp.close()
             why = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
             raise PortTaken(f"media UDP port {port} on {host} {why}: set BEDSIDE_MEDIA_PORT to another") from None
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            with contextlib.suppress(OSError):
-                udp.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
-        udp.setblocking(False)
-        self.port = udp.getsockname()[1]
-        self._socket = udp
-        asyncio.get_running_loop().add_reader(udp.fileno(), self._readable)
+        self._open = True
+        asyncio.get_running_loop().add_reader(self.path.fileno(), self._readable)
 
     async def close(self) -> None:
         """Close every connection, wait for their goodbyes, leave the socket."""
@@ -312,64 +276,89 @@ class UdpTransport:
             connection.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket.fileno())
-            self._socket.close()
-            self._socket = None
+        if self._open:
+            self._open = False
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            else:
+                asyncio.get_running_loop().remove_reader(self.path.fileno())
+        self.path.close()
 
     def connections(self) -> list[Connection]:
         """Every open connection, once."""
         return list(dict.fromkeys(self._by_ufrag.values()))
 
-    def send(self, data: bytes | memoryview, address: Address) -> None:
+    def send(self, data: bytes, address: Address) -> None:
         """Send a datagram; a full socket buffer drops it, as a network would."""
-        if self._socket is None:
-            return
-        try:
-            self._socket.sendto(data, address)
-        except BlockingIOError:
-            self.drops["send_buffer_full"] += 1
-        except OSError:
-            self.drops["send_failed"] += 1
+        self.path.send(data, address)
+
+    def flush_soon(self) -> None:
+        """Send what is queued, once everybody had their turn."""
+        if not self._flushing and self._open:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.path.flush()
+
+    # Reading
+
+    def _poll(self) -> float:
+        now = self._now()
+        poll = self.path.poll
+        for _ in range(BATCHES):
+            count = poll(now)
+            self._seen += count
+            if count < BATCH:
+                break
+        return now
+
+    def _rate(self, now: float) -> float | None:
+        """Datagrams a second, when a window has passed."""
+        elapsed = now - self._window_at
+        if elapsed < RATE_WINDOW_S:
+            return None
+        rate, self._seen, self._window_at = self._seen / elapsed, 0, now
+        return rate
 
     def _readable(self) -> None:
-        udp = self._socket
-        if udp is None:
+        rate = self._rate(self._poll())
+        if rate is not None and rate > DENSE_PER_S and self._open:
+            self.dense = True
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self.path.fileno())
+            self._timer = loop.call_later(DENSE_PERIOD_S, self._timed)
+
+    def _timed(self) -> None:
+        if not self._open:
             return
-        buffer, by_address = self.buffer, self._by_address
-        view, receive = buffer.view, udp.recvfrom_into
-        for _ in range(BATCH):
-            try:
-                size, address = receive(view, BUFFER_SIZE)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP error of an earlier send
-            if size < 1:
-                continue
-            first = view[0]
-            if 127 < first < 192:
-                connection = by_address.get(address)
-                if connection is not None:
-                    connection.media(buffer, size, self._now())
-                else:
-                    self.drops["stranger"] += 1
-            elif first < 4:
-                self._check(bytes(view[:size]), address)
-            elif 19 < first < 64 and (connection := by_address.get(address)) is not None:
-                connection.dtls(bytes(view[:size]))
-            else:
-                self.drops["unknown"] += 1
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(DENSE_PERIOD_S, self._timed)  # first: whatever is raised below, reading goes on
+        rate = self._rate(self._poll())
+        if rate is not None and rate < SPARSE_PER_S:
+            self.dense = False
+            self._timer.cancel()
+            self._timer = None
+            loop.add_reader(self.path.fileno(), self._readable)
+
+    def _datagram(self, data: bytes, address: Address) -> None:
+        """What is not SRTP."""
+        if data[0] < 4:
+            self._check(data, address)
+        elif (connection := self._by_address.get(address)) is not None:
+            connection.dtls(data)
 
     def _check(self, data: bytes, address: Address) -> None:
         check = stun.parse_check(data)
         if check is None:
-            self.drops["stun_malformed"] += 1
+            self.refuse("stun_malformed")
             return
         connection = self._by_ufrag.get(check.local_ufrag)
         answer = connection.check(check, address, self._now()) if connection is not None else None
         if answer is None:
-            self.drops["stun_refused"] += 1
+            self.refuse("stun_refused")
             return
         self.send(answer, address)
 
@@ -383,14 +372,15 @@ class UdpTransport:
         self._leave(connection)
         former = self._by_address.get(address)
         if former is not None:
-            former.address = None  # its client left this port to another; its next check finds it again
+            self._leave(former)  # its client left this port to another; its next check finds it again
         self._by_address[address] = connection
-        connection.address = address
+        connection.link.move(address)
 
     def _leave(self, connection: Connection) -> None:
-        if connection.address is not None and self._by_address.get(connection.address) is connection:
-            del self._by_address[connection.address]
-        connection.address = None
+        address = connection.address
+        if address is not None and self._by_address.get(address) is connection:
+            del self._by_address[address]
+        connection.link.move(None)
 
     def _spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)

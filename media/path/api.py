@@ -1,0 +1,290 @@
+"""What a path of packets offers: a socket, links (connections), sources (tracks in), sinks (tracks out).
+
+Times are seconds of one monotonic clock and always passed in. Nothing here waits, and nothing calls back
+into Python for an ordinary packet. What is unusual (ICE, DTLS, RTCP, an unknown SSRC) is handed to the
+handlers after the batch it came in, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from media.dtls import Srtp
+
+Address = tuple[str, int] | tuple[str, int, int, int]
+
+BATCH = 64  # datagrams of one poll
+SHED_AFTER_S = 0.2  # behind for longer than this: what waits is dropped, not forwarded late
+INTERVAL_S = 0.1  # of rate limits and budgets
+MAX_BYTES_PER_INTERVAL = 400_000  # of one connection: 32 Mbit/s, far over any honest sender
+MAX_PACKETS_PER_INTERVAL = 1_500
+MAX_UNKNOWN_PER_INTERVAL = 60  # packets of unknown SSRCs handed up
+MAX_DATAGRAM = 2048
+SMALLEST_RTP = 12
+SMALLEST_RTCP = 8
+MAX_RTP = 1500  # a larger packet can't come from an honest sender on Ethernet
+
+VIDEO_HISTORY = 512  # packets; a power of two
+AUDIO_HISTORY = 128
+KEEP_S = 2.0  # packets older than this are not sent again: nobody waits for them
+AUDIO_NACK_AGE_S = 0.4
+RESTART_AFTER = 50  # packets in a row from far behind: the sender began its numbering anew
+FAR_BEHIND = 1_000
+
+RESEND_INTERVAL_S = 0.015  # the same packet is not sent again sooner: two NACKs crossed
+LONGEST_GUARD_S = 0.5
+RESENT_KEPT = 512
+RESENDS_PER_INTERVAL = 150  # a NACK flood can't turn us into an amplifier
+MAX_MAPPINGS = 8  # changes of numbering a late NACK can still be translated through
+
+# What changes per packet in a sink's header extensions; it comes last.
+CHANGES_NOTHING, CHANGES_LEVEL, CHANGES_SEND_TIME = 0, 1, 2
+
+DROPS = (
+    "stranger",
+    "unknown",
+    "over_rate",
+    "before_dtls",
+    "srtp",
+    "srtcp",
+    "rtp_malformed",
+    "unrouted",
+    "protect",
+    "send_failed",
+    "send_buffer_full",
+    "overload",
+)
+"""Reasons a path drops for; the order is that of the counters in C."""
+
+Tap = Callable[[int, int, bool, bytes, float], None]
+"""Gets each new packet of a source: (unwrapped sequence, timestamp, marker, payload without padding, time)."""
+
+
+class LinkHandler(Protocol):
+    """Gets what is unusual on a connection."""
+
+    def rtcp(self, data: bytes, now: float) -> None:
+        """A decrypted compound packet, not parsed."""
+        ...
+
+    def unknown(self, packet: bytes, now: float) -> None:
+        """A decrypted RTP packet of an SSRC without a route: ``route`` and ``inject`` it, or leave it."""
+        ...
+
+
+class SourceHandler(Protocol):
+    """Hears of a source what needs a decision."""
+
+    def attention(self) -> None:
+        """Packets are missing: ask ``due`` until ``waiting`` is false."""
+        ...
+
+    def gap(self) -> None:
+        """Too much is missing to mend: a key frame is needed."""
+        ...
+
+    def restarted(self) -> None:
+        """The sender began its numbering anew."""
+        ...
+
+
+class Sink(Protocol):
+    """A track going out to one receiver: numbers of its own, extensions, retransmission."""
+
+    active: bool
+    """Off until configured."""
+    paused: bool
+
+    @property
+    def packets(self) -> int: ...
+    @property
+    def octets(self) -> int:
+        """Of payload, as sender reports count."""
+        ...
+
+    @property
+    def resent(self) -> int: ...
+    @property
+    def resend_misses(self) -> int: ...
+    def configure(
+        self, payload_type: int, rtx_type: int | None, rtx_ssrc: int, prefix: bytes, changes: int, keep: int
+    ) -> None:
+        """How packets are written. ``prefix`` is the extension block but for what ``changes`` per packet.
+
+        With ``keep`` (a power of two) that many ciphertexts are kept, to be sent again as they are.
+        """
+        ...
+
+    def resync(self) -> None:
+        """The next packet continues our numbering, whatever its own number is."""
+        ...
+
+    def resend(self, numbers: list[int], now: float, guard: float) -> None:
+        """Answer a NACK for 16-bit numbers; what went out again within ``guard`` seconds is left out."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Source(Protocol):
+    """A track coming in: endless numbers, no duplicates, a history, statistics, what is missing."""
+
+    muted: bool
+    """Nothing is forwarded while set; receiving goes on."""
+
+    @property
+    def started(self) -> bool:
+        """Whether a packet has come since the last restart."""
+        ...
+
+    @property
+    def received(self) -> int: ...
+    @property
+    def octets(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
+    @property
+    def fraction(self) -> float:
+        """Loss in the interval of the last report."""
+        ...
+
+    @property
+    def jitter_ms(self) -> float: ...
+    @property
+    def duplicates(self) -> int: ...
+    @property
+    def recovered(self) -> int:
+        """Retransmissions and probes that carried a packet."""
+        ...
+
+    @property
+    def keyframes(self) -> int: ...
+    @property
+    def level(self) -> float:
+        """Smoothed audio level in -dBov: 127 is silence."""
+        ...
+
+    def set_types(self, payload_type: int, rtx_type: int | None) -> None:
+        """The payload types that belong to it; anything else is dropped."""
+        ...
+
+    def restart(self) -> None:
+        """Begin anew: another SSRC. Receivers notice nothing."""
+        ...
+
+    def sink(self, link: Link, ssrc: int, first_sequence: int) -> Sink:
+        """Forward to a link."""
+        ...
+
+    def resync(self) -> None:
+        """``resync`` every sink."""
+        ...
+
+    @property
+    def waiting(self) -> bool:
+        """Whether anything is missing."""
+        ...
+
+    def due(self, now: float, round_trip: float) -> list[int]:
+        """The numbers (unwrapped) to request now, in order."""
+        ...
+
+    def report(self) -> tuple[int, int, int, int]:
+        """Close an interval: (fraction lost in 1/256, cumulative lost, extended highest sequence, jitter)."""
+        ...
+
+    def add_tap(self, tap: Tap) -> None:
+        """Hand every new packet to ``tap``, muted or not: check ``muted`` where it matters."""
+        ...
+
+    def remove_tap(self, tap: Tap) -> None: ...
+    def close(self) -> None: ...
+
+
+class Link(Protocol):
+    """One connection: where it is, its keys, its limits, its counters, which SSRC is whose."""
+
+    @property
+    def packets_in(self) -> int: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def packets_out(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def ready(self) -> bool:
+        """Whether it has an address and keys."""
+        ...
+
+    @property
+    def address(self) -> Address | None: ...
+    def move(self, address: Address | None) -> None:
+        """Believe this address. Another link that had it loses it."""
+        ...
+
+    def use(self, srtp: Srtp | None) -> None:
+        """The keys; None: nothing is taken or sent."""
+        ...
+
+    def limit(self, bytes_per_interval: int) -> None:
+        """A lower limit than usual for what is taken."""
+        ...
+
+    def listen(self, level_id: int, twcc_id: int) -> None:
+        """Take media: SSRCs without a route are handed up. Ids of the extensions in it, -1 for none."""
+        ...
+
+    def source(self, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> Source: ...
+    def route(self, ssrc: int, source: Source, retransmission: bool) -> None: ...
+    def unroute(self, ssrc: int) -> None: ...
+    def inject(self, packet: bytes, now: float) -> None:
+        """Handle a packet that ``unknown`` was given, now that it has a route."""
+        ...
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Encrypt a compound packet and queue it: ``Path.flush`` sends."""
+        ...
+
+    def feedback(self, media_ssrc: int) -> None:
+        """Queue transport-wide feedback for what arrived since the last call."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Path(Protocol):
+    """The worker's socket and everything on it."""
+
+    name: str
+    """``native`` or ``python``."""
+
+    @property
+    def drops(self) -> dict[str, int]:
+        """By reason; only what happened."""
+        ...
+
+    def open(self, host: str, port: int) -> int:
+        """Bind: the port. Raises OSError."""
+        ...
+
+    def fileno(self) -> int: ...
+    def link(self, handler: LinkHandler) -> Link: ...
+    def poll(self, now: float) -> int:
+        """Read and handle one batch; the number of datagrams read."""
+        ...
+
+    def send(self, data: bytes, address: Address) -> None:
+        """A datagram as it is, at once; a full socket drops it, as a network would."""
+        ...
+
+    def flush(self) -> None:
+        """Send what is queued."""
+        ...
+
+    def close(self) -> None: ...
+
+
+DatagramHandler = Callable[[bytes, Address], None]
+"""Gets datagrams that are not SRTP: ICE checks from anywhere, DTLS from where a link is."""

@@ -1,0 +1,336 @@
+"""The path of packets in Python: one socket, its links."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections import Counter
+from collections.abc import Callable
+
+from media.dtls import Buffer, Srtp
+from media.path.api import (
+    BATCH,
+    INTERVAL_S,
+    MAX_BYTES_PER_INTERVAL,
+    MAX_DATAGRAM,
+    MAX_PACKETS_PER_INTERVAL,
+    MAX_UNKNOWN_PER_INTERVAL,
+    SHED_AFTER_S,
+    SMALLEST_RTCP,
+    SMALLEST_RTP,
+    Address,
+    DatagramHandler,
+    LinkHandler,
+    Source,
+    SourceHandler,
+)
+from media.path.python_source import PythonSource
+from media.rtp import rtcp, rtx
+from media.rtp.packet import HEADER, PADDING_BIT, Malformed, payload_end, payload_start
+from media.rtp.twcc import TwccReceiver
+
+SOCKET_BUFFER = 4 * 1024 * 1024  # the kernel may grant less; what waits too long in it is shed
+
+
+class PythonLink:
+    """See ``api.Link``. ``media`` and ``_rtp`` run once a packet."""
+
+    def __init__(self, path: PythonPath, handler: LinkHandler) -> None:
+        self.packets_in = self.bytes_in = self.packets_out = self.bytes_out = 0
+        self.address: Address | None = None
+        self.ready = False
+        self._path = path
+        self._handler: LinkHandler | None = handler
+        self._srtp: Srtp | None = None
+        self._most_bytes = MAX_BYTES_PER_INTERVAL
+        self._interval_at = -INTERVAL_S
+        self._interval_bytes = self._interval_packets = self._interval_unknown = 0
+        self._listening = False
+        self._level_id = self._twcc_id = -1
+        self._routes: dict[int, tuple[PythonSource, bool]] = {}  # SSRC -> (source, is RTX)
+        self._twcc = TwccReceiver()
+
+    # Control
+
+    def move(self, address: Address | None) -> None:
+        by_address = self._path.by_address
+        if self.address is not None and by_address.get(self.address) is self:
+            del by_address[self.address]
+        if address is not None:
+            former = by_address.get(address)
+            if former is not None:
+                former.move(None)  # its client left this port to another; its next check finds it again
+            by_address[address] = self
+        self.address = address
+        self.ready = address is not None and self._srtp is not None
+
+    def use(self, srtp: Srtp | None) -> None:
+        self._srtp = srtp
+        self.ready = srtp is not None and self.address is not None
+
+    def limit(self, bytes_per_interval: int) -> None:
+        self._most_bytes = bytes_per_interval
+
+    def listen(self, level_id: int, twcc_id: int) -> None:
+        self._listening = True
+        self._level_id, self._twcc_id = level_id, twcc_id
+
+    def source(self, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> PythonSource:
+        return PythonSource(self._path, handler, kind, codec, clock_rate)
+
+    def route(self, ssrc: int, source: Source, retransmission: bool) -> None:
+        if not isinstance(source, PythonSource):
+            raise TypeError("a source of another path")
+        self._routes[ssrc] = (source, retransmission)
+
+    def unroute(self, ssrc: int) -> None:
+        self._routes.pop(ssrc, None)
+
+    def close(self) -> None:
+        self.move(None)
+        self.use(None)
+        self._handler = None
+        self._routes.clear()
+
+    # In
+
+    def media(self, buffer: Buffer, size: int, now: float) -> None:
+        """An encrypted packet in ``buffer``, from our address."""
+        path = self._path
+        if now - self._interval_at >= INTERVAL_S:
+            self._interval_at = now
+            self._interval_bytes = self._interval_packets = self._interval_unknown = 0
+        self._interval_bytes += size
+        self._interval_packets += 1
+        if self._interval_bytes > self._most_bytes or self._interval_packets > MAX_PACKETS_PER_INTERVAL:
+            path.drops["over_rate"] += 1
+            return
+        srtp, view = self._srtp, buffer.view
+        if srtp is None:
+            path.drops["before_dtls"] += 1
+            return
+        if size > 1 and 192 <= view[1] <= 223:
+            size = srtp.unprotect_rtcp(buffer, size) if size >= SMALLEST_RTCP else -1
+            if size < SMALLEST_RTCP:
+                path.drops["srtcp"] += 1
+            elif self._handler is not None:
+                handler, data = self._handler, bytes(view[:size])
+                path.later(lambda: handler.rtcp(data, now))
+            return
+        size = srtp.unprotect(buffer, size) if size >= SMALLEST_RTP else -1
+        if size < SMALLEST_RTP:
+            path.drops["srtp"] += 1
+            return
+        self.packets_in += 1
+        self.bytes_in += size
+        self._rtp(bytes(view[:size]), now, True)
+
+    def inject(self, packet: bytes, now: float) -> None:
+        self._rtp(packet, now, False)
+
+    def _rtp(self, data: bytes, now: float, first_time: bool) -> None:
+        path = self._path
+        try:
+            start, extensions = payload_start(data)
+        except Malformed:
+            path.drops["rtp_malformed"] += 1
+            return
+        first, second, number, timestamp, ssrc = HEADER.unpack_from(data)
+        level = transport = -1
+        for identifier, begin, end in extensions:
+            if identifier == self._twcc_id:
+                if end - begin == 2:
+                    transport = data[begin] << 8 | data[begin + 1]
+            elif identifier == self._level_id and end > begin:
+                level = data[begin]
+        if transport >= 0 and first_time:  # before the SSRC is looked up: probes count too
+            self._twcc.arrived(transport, now)
+        route = self._routes.get(ssrc)
+        if route is None:
+            self._unknown(data, now, first_time)
+            return
+        source, retransmission = route
+        payload_type = second & 0x7F
+        if not retransmission:
+            if payload_type == source.payload_type:
+                source.receive(number, timestamp, second & 0x80, first & PADDING_BIT, data[start:], level, now)
+            else:
+                path.drops["unrouted"] += 1
+            return
+        if payload_type != source.rtx_type:
+            path.drops["unrouted"] += 1
+            return
+        try:
+            found = rtx.unwrap(data[start : payload_end(data, start)])
+        except Malformed:
+            path.drops["rtp_malformed"] += 1
+            return
+        if found is not None:
+            source.recovered += 1
+            source.receive(found[0], timestamp, second & 0x80, 0, found[1], level, now)
+
+    def _unknown(self, data: bytes, now: float, first_time: bool) -> None:
+        handler = self._handler
+        self._interval_unknown += 1
+        if handler is None or not (first_time and self._listening) or self._interval_unknown > MAX_UNKNOWN_PER_INTERVAL:
+            self._path.drops["unrouted"] += 1
+            return
+        self._path.later(lambda: handler.unknown(data, now))
+
+    # Out
+
+    def send_rtp(self, packet: bytes) -> int:
+        """Encrypt and send; the size of what went out, which is in the path's buffer until the next send."""
+        srtp, address = self._srtp, self.address
+        if srtp is None or address is None:
+            return -1
+        path = self._path
+        out = path.out
+        size = srtp.protect(packet, out)
+        if size < 0:
+            path.drops["protect"] += 1
+            return -1
+        self.packets_out += 1
+        self.bytes_out += size
+        path.send(out.view[:size], address)
+        return size
+
+    def copy_sent(self, size: int) -> bytes:
+        """The ciphertext of the send that just returned ``size``."""
+        return bytes(self._path.out.view[:size])
+
+    def send_again(self, ciphertext: bytes) -> bool:
+        """Send the identical ciphertext: the only safe way to repeat a sequence number under GCM."""
+        if self.address is None:
+            return False
+        self.packets_out += 1
+        self.bytes_out += len(ciphertext)
+        self._path.send(ciphertext, self.address)
+        return True
+
+    def send_rtcp(self, packet: bytes) -> None:
+        srtp, address = self._srtp, self.address
+        if srtp is None or address is None:
+            return
+        out = self._path.out
+        size = srtp.protect_rtcp(packet, out)
+        if size > 0:
+            self._path.send(out.view[:size], address)
+
+    def feedback(self, media_ssrc: int) -> None:
+        for packet in self._twcc.feedback(1, media_ssrc):
+            self.send_rtcp(rtcp.receiver_report(1, []) + packet)
+
+
+class PythonPath:
+    """See ``api.Path``."""
+
+    name = "python"
+
+    def __init__(self, on_datagram: DatagramHandler) -> None:
+        self.out = Buffer()
+        self.drops: Counter[str] = Counter()
+        self.by_address: dict[Address, PythonLink] = {}
+        self._on_datagram = on_datagram
+        self._buffer = Buffer()
+        self._socket: socket.socket | None = None
+        self._later: list[Callable[[], None]] = []
+        self._behind_since: float | None = None
+
+    def open(self, host: str, port: int) -> int:
+        udp = bind(host, port)
+        self._socket = udp
+        return int(udp.getsockname()[1])
+
+    def fileno(self) -> int:
+        return self._socket.fileno() if self._socket is not None else -1
+
+    def link(self, handler: LinkHandler) -> PythonLink:
+        return PythonLink(self, handler)
+
+    def later(self, work: Callable[[], None]) -> None:
+        """Hand something unusual up, after the batch."""
+        self._later.append(work)
+
+    def poll(self, now: float) -> int:
+        udp = self._socket
+        if udp is None:
+            return 0
+        behind = self._behind_since
+        shed = behind is not None and now - behind > SHED_AFTER_S
+        buffer, by_address, drops = self._buffer, self.by_address, self.drops
+        view, receive = buffer.view, udp.recvfrom_into
+        count = 0
+        while count < BATCH:
+            try:
+                size, address = receive(view, MAX_DATAGRAM)
+            except BlockingIOError:
+                self._behind_since = None
+                break
+            except OSError:
+                count += 1
+                continue  # an ICMP error of an earlier send
+            count += 1
+            if size < 1:
+                continue
+            first = view[0]
+            if 127 < first < 192:
+                link = by_address.get(address)
+                if link is None:
+                    drops["stranger"] += 1
+                elif shed:
+                    drops["overload"] += 1
+                else:
+                    link.media(buffer, size, now)
+            elif first < 4 or (19 < first < 64 and address in by_address):
+                self._datagram(bytes(view[:size]), address)
+            else:
+                drops["unknown"] += 1
+        else:
+            if behind is None:
+                self._behind_since = now
+        self._dispatch()
+        return count
+
+    def _datagram(self, data: bytes, address: Address) -> None:
+        self._later.append(lambda: self._on_datagram(data, address))
+
+    def _dispatch(self) -> None:
+        while self._later:
+            waiting, self._later = self._later, []
+            for work in waiting:
+                work()
+
+    def send(self, data: bytes | memoryview, address: Address) -> None:
+        if self._socket is None:
+            return
+        try:
+            self._socket.sendto(data, address)
+        except BlockingIOError:
+            self.drops["send_buffer_full"] += 1
+        except OSError:
+            self.drops["send_failed"] += 1
+
+    def flush(self) -> None:
+        pass  # sent at once
+
+    def close(self) -> None:
+        udp, self._socket = self._socket, None
+        if udp is not None:
+            udp.close()
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The UDP socket of a path. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    udp = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        udp.bind((host, port))
+    except OSError:
+        udp.close()
+        raise
+    for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        with contextlib.suppress(OSError):
+            udp.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER)
+    udp.setblocking(False)
+    return udp

@@ -1,0 +1,194 @@
+"""A track coming in, in Python: numbers made endless, duplicates dropped, loss noticed, handed to its sinks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from media.path.api import (
+    AUDIO_HISTORY,
+    AUDIO_NACK_AGE_S,
+    FAR_BEHIND,
+    RESTART_AFTER,
+    VIDEO_HISTORY,
+    SourceHandler,
+    Tap,
+)
+from media.path.python_sink import PythonSink
+from media.rtp.history import History, Kept
+from media.rtp.keyframe import DETECTORS
+from media.rtp.nack import NackGenerator
+from media.rtp.receive_stats import ReceiveStats
+from media.rtp.sequence import Unwrapper
+
+if TYPE_CHECKING:
+    from media.path.api import Link
+    from media.path.python_path import PythonPath
+
+new_tuple = tuple.__new__
+
+
+class PythonSource:
+    """See ``api.Source``. ``receive`` runs once a packet."""
+
+    def __init__(self, path: PythonPath, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> None:
+        self.muted = False
+        self.duplicates = 0
+        self.recovered = 0
+        self.keyframes = 0
+        self.level = 127.0
+        self.payload_type = -1
+        self.rtx_type = -1
+        self.history = History(VIDEO_HISTORY if kind == "video" else AUDIO_HISTORY)
+        self.handler: SourceHandler | None = handler
+        self._path = path
+        self._clock_rate = clock_rate
+        self._stats = ReceiveStats(clock_rate)
+        self._unwrapper = Unwrapper()
+        self._nack = NackGenerator() if kind == "video" else NackGenerator(AUDIO_NACK_AGE_S)
+        self._is_keyframe = DETECTORS.get(codec)
+        self._behind = 0
+        self._sinks: list[PythonSink] = []
+        self._taps: list[Tap] = []
+
+    # Figures
+
+    @property
+    def started(self) -> bool:
+        return self._stats.base >= 0
+
+    @property
+    def received(self) -> int:
+        return self._stats.received
+
+    @property
+    def octets(self) -> int:
+        return self._stats.bytes
+
+    @property
+    def lost(self) -> int:
+        return self._stats.lost
+
+    @property
+    def fraction(self) -> float:
+        return self._stats.fraction
+
+    @property
+    def jitter_ms(self) -> float:
+        return self._stats.jitter_ms
+
+    @property
+    def waiting(self) -> bool:
+        return self._nack.waiting
+
+    def due(self, now: float, round_trip: float) -> list[int]:
+        return self._nack.due(now, round_trip)
+
+    def report(self) -> tuple[int, int, int, int]:
+        return self._stats.report()
+
+    # Control
+
+    def set_types(self, payload_type: int, rtx_type: int | None) -> None:
+        self.payload_type = payload_type
+        self.rtx_type = -1 if rtx_type is None else rtx_type
+
+    def restart(self) -> None:
+        self._unwrapper = Unwrapper()
+        self._nack.reset()
+        self.history.clear()
+        self._stats = ReceiveStats(self._clock_rate)
+        self._behind = 0
+        self.resync()
+
+    def resync(self) -> None:
+        for sink in self._sinks:
+            sink.resync()
+
+    def sink(self, link: Link, ssrc: int, first_sequence: int) -> PythonSink:
+        made = PythonSink(self, link, ssrc, first_sequence)  # type: ignore[arg-type]  # a path's links are its own
+        self._sinks.append(made)
+        return made
+
+    def forget(self, sink: PythonSink) -> None:
+        """Called by a sink that closes."""
+        if sink in self._sinks:
+            self._sinks.remove(sink)
+
+    def add_tap(self, tap: Tap) -> None:
+        self._taps.append(tap)
+
+    def remove_tap(self, tap: Tap) -> None:
+        if tap in self._taps:
+            self._taps.remove(tap)
+
+    def close(self) -> None:
+        for sink in list(self._sinks):
+            sink.close()
+        self._taps.clear()
+        self.history.clear()
+        self.handler = None
+
+    # The path of a packet
+
+    def receive(
+        self, number: int, timestamp: int, marker: int, padding: int, payload: bytes, level: int, now: float
+    ) -> None:
+        """One packet, from the source itself or mended. ``level`` is the audio level byte, -1 without."""
+        unwrapper = self._unwrapper
+        sequence = unwrapper.peek(number)
+        if sequence < unwrapper.highest - FAR_BEHIND:
+            self._behind += 1
+            if self._behind < RESTART_AFTER:
+                return
+            self.restart()
+            if self.handler is not None:
+                self._path.later(self.handler.restarted)
+            unwrapper = self._unwrapper
+            sequence = unwrapper.peek(number)
+        self._behind = 0
+        # A named tuple's own constructor is a Python function: on this path its price shows.
+        kept = new_tuple(Kept, (sequence, timestamp, marker, padding, payload, now))
+        if not self.history.add(kept):
+            self.duplicates += 1
+            return
+        if sequence > unwrapper.highest:
+            unwrapper.highest = sequence
+        self._stats.packet(sequence, timestamp, len(payload), now)
+        nack = self._nack
+        if sequence == nack.expected:  # in order, as nearly always
+            nack.expected = sequence + 1
+        else:
+            self._out_of_order(sequence, now)
+        if level >= 0:
+            self.level += ((level & 0x7F) - self.level) * 0.1
+        elif self._is_keyframe is not None and self._is_keyframe(payload):
+            self.keyframes += 1
+        if self._taps:
+            self._tapped(kept)
+        if self.muted:
+            return
+        for sink in self._sinks:
+            sink.forward(kept, level, now)
+
+    def _out_of_order(self, sequence: int, now: float) -> None:
+        nack, handler = self._nack, self.handler
+        waited = nack.waiting
+        gap = nack.received(sequence, now)
+        if handler is None:
+            return
+        if gap:
+            self._path.later(handler.gap)
+        elif nack.waiting and not waited:
+            self._path.later(handler.attention)
+
+    def _tapped(self, kept: Kept) -> None:
+        payload = kept.payload
+        if kept.padding:
+            size = payload[-1] if payload else 0
+            if not 0 < size <= len(payload):
+                return
+            payload = payload[:-size]
+        for tap in self._taps:
+            self._path.later(
+                lambda tap=tap: tap(kept.sequence, kept.timestamp, bool(kept.marker), payload, kept.kept_at)  # type: ignore[misc]
+            )
