@@ -165,12 +165,22 @@ class Janus:
         }
         await self._message(handle, body)
 
-    async def publish(self, room: int, person: int, sdp: str) -> str:
-        """Join as a publisher with ``person`` as the feed's id: the answer to the offer."""
+    async def destroy_room(self, room: int) -> None:
+        """Forget a room."""
+        handle = await self._attach()
+        await self._message(handle, {"request": "destroy", "room": room})
+        await self.detach(handle)
+
+    async def detach(self, handle: int) -> None:
+        """End a handle and its connection."""
+        await self._ask({"janus": "detach"}, session_id=self._session, handle_id=handle)
+
+    async def publish(self, room: int, person: int, sdp: str) -> tuple[int, str]:
+        """Join as a publisher with ``person`` as the feed's id: the handle, and the answer to the offer."""
         handle = await self._attach()
         await self._message(handle, {"request": "join", "ptype": "publisher", "room": room, "id": person})
         reply = await self._message(handle, {"request": "publish"}, {"type": "offer", "sdp": sdp})
-        return str(reply["jsep"]["sdp"])
+        return handle, str(reply["jsep"]["sdp"])
 
     async def subscribe(self, room: int, feeds: list[int]) -> tuple[int, str]:
         """Ask for everything of these feeds: the handle, and the offer to answer."""

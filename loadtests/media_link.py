@@ -1,4 +1,4 @@
-"""The transport of a benchmark's peer: one UDP socket, ICE checks, a DTLS handshake, SRTP.
+"""The transport of a benchmark's peer: one UDP socket, ICE checks, a DTLS handshake, SRTP's keys.
 
 A browser's side as far as a server can tell, without a browser's cost: a controlling ICE agent that
 nominates its one pair, and a DTLS client that offers one SRTP profile alone, so that every server
@@ -19,12 +19,15 @@ from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, RTCCertificate
 from OpenSSL import SSL
 from pylibsrtp import Error, Policy, Session
 
+from loadtests import media_native
 from media import stun
 
 PROFILE = SRTP_AEAD_AES_128_GCM
 DATAGRAM = 2048
 SO_TIMESTAMPNS = 35  # the kernel's receive time: what the peer's own process waits for a core does not count
-TIMESPEC = struct.Struct("@qq")
+SO_MEMINFO = 55
+MEMINFO = struct.Struct("@9I")
+MEMINFO_DROPS = 8
 REPLAY_WINDOW = 1024
 _CANDIDATE = re.compile(r"^a=candidate:\S+ 1 udp \d+ ([\d.]+) (\d+) typ host", re.MULTILINE | re.IGNORECASE)
 
@@ -84,20 +87,14 @@ class Identity:
 class Link:
     """One connection to a server; ``controlling`` when the offer is ours.
 
-    ``on_rtp`` and ``on_rtcp`` get what arrives, still encrypted; ``on_rtp`` with the kernel's time (Unix, s).
+    RTP goes through ``native`` (media_native.Link) alone; what else arrives is handed to ``other``.
     """
 
     def __init__(
-        self,
-        identity: Identity,
-        address: str,
-        controlling: bool,
-        on_rtp: Callable[[bytes, float], None],
-        on_rtcp: Callable[[bytes], None],
+        self, identity: Identity, address: str, controlling: bool, loss: float, on_rtcp: Callable[[bytes], None]
     ) -> None:
         self._identity = identity
         self._controlling = controlling
-        self._on_rtp = on_rtp
         self._on_rtcp = on_rtcp
         self.ufrag = secrets.token_hex(4)
         self.password = secrets.token_hex(12)
@@ -108,6 +105,12 @@ class Link:
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.address: tuple[str, int] = self.socket.getsockname()
         self.connected = False
+        self.native = media_native.Link(
+            descriptor=self.socket.fileno(),
+            chance=secrets.randbits(31) + 1,
+            lost_below=int(loss * 2**32),
+            transport_number=secrets.randbelow(30_000),
+        )
         self._remote: Remote | None = None
         self._ssl: SSL.Connection | None = None
         self._send: Session | None = None
@@ -147,25 +150,12 @@ class Link:
         with contextlib.suppress(OSError):  # a full buffer drops, as a network would
             self.socket.send(data)
 
-    def protect(self, packet: bytes) -> bytes:
-        assert self._send is not None
-        return self._send.protect(packet)
-
     def protect_rtcp(self, packet: bytes) -> bytes:
         assert self._send is not None
         return self._send.protect_rtcp(packet)
 
-    def unprotect(self, data: bytes) -> bytes | None:
-        """The packet; None when it is forged, replayed or too early."""
-        if self._receive is None:
-            return None
-        try:
-            return self._receive.unprotect(data)
-        except Error:
-            return None
-
     def unprotect_rtcp(self, data: bytes) -> bytes | None:
-        """The same for RTCP."""
+        """The packet; None when it is forged, replayed or too early."""
         if self._receive is None:
             return None
         try:
@@ -173,28 +163,21 @@ class Link:
         except Error:
             return None
 
-    def readable(self) -> None:
-        """Take everything the socket holds."""
-        receive, on_rtp = self.socket.recvmsg, self._on_rtp
-        while True:
-            try:
-                data, ancillary, _, _ = receive(DATAGRAM, 64)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP error of an earlier send
-            first = data[0] if data else 255
-            if 127 < first < 192 and len(data) >= 12:
-                if 192 <= data[1] <= 223:
-                    self._on_rtcp(data)
-                else:
-                    seconds, nanoseconds = TIMESPEC.unpack(ancillary[0][2])
-                    on_rtp(data, seconds + nanoseconds * 1e-9)
-            elif first < 4:
-                self._ice(data)
-            elif 19 < first < 64 and self._ssl is not None:
-                self._ssl.bio_write(data)
-                self._handshake()
+    def other(self, data: bytes) -> None:
+        """A datagram that is not RTP."""
+        first = data[0] if data else 255
+        if 127 < first < 192:
+            self._on_rtcp(data)
+        elif first < 4:
+            self._ice(data)
+        elif 19 < first < 64 and self._ssl is not None:
+            self._ssl.bio_write(data)
+            self._handshake()
+
+    @property
+    def overflowed(self) -> int:
+        """Datagrams the kernel dropped because we did not read them in time."""
+        return int(MEMINFO.unpack(self.socket.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size))[MEMINFO_DROPS])
 
     def _ice(self, data: bytes) -> None:
         if self._remote is None:
@@ -238,6 +221,8 @@ class Link:
         keys = connection.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (PROFILE.key_length + PROFILE.salt_length))
         self._send = _session(PROFILE.get_key_and_salt(keys, 0), Policy.SSRC_ANY_OUTBOUND)
         self._receive = _session(PROFILE.get_key_and_salt(keys, 1), Policy.SSRC_ANY_INBOUND)
+        self.native.outgoing = media_native.session_address(self._send)
+        self.native.incoming = media_native.session_address(self._receive)
         self.connected = True
 
     def _flush(self) -> None:
@@ -248,6 +233,7 @@ class Link:
 
     def close(self) -> None:
         """Leave without a goodbye, as a killed browser does."""
+        self.native.outgoing = self.native.incoming = None
         self.socket.close()
 
 

@@ -120,3 +120,23 @@ def answer(link: Link, text: str) -> tuple[str, list[Expected]]:
             )
         )
     return "\r\n".join(lines) + "\r\n", expected
+
+
+def features(text: str) -> set[str]:
+    """What a description of the server agrees to, in words: ``video nack``, ``audio mid``, ``video rtx``."""
+    names = {
+        sdp.AUDIO_LEVEL: "audio level",
+        sdp.ABS_SEND_TIME: "abs-send-time",
+        sdp.TRANSPORT_CC: "twcc",
+        sdp.MID: "mid",
+    }
+    found: set[str] = set()
+    for media in sdp.parse(text).media:
+        if media.rejected or media.direction == "inactive":
+            continue
+        found |= {f"{media.kind} {names[uri]}" for uri in media.extensions.values() if uri in names}
+        for codec in media.codecs.values():
+            found |= {f"{media.kind} {feedback}" for feedback in FEEDBACK.intersection(codec.feedback)}
+            if codec.name == "rtx":
+                found.add(f"{media.kind} rtx")
+    return found

@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from core.ids import uuid7
 from core.rpc import Params, RpcClient
+from loadtests import media_cores
 from loadtests.janus import Janus
 from server.embedded import EmbeddedValkey
 
@@ -59,6 +60,10 @@ class MediaServer(Protocol):
         """Wait until nothing is being negotiated any more."""
         ...
 
+    async def leave(self, persons: list[int]) -> None:
+        """End a call that ``call`` made."""
+        ...
+
     async def stop(self) -> None: ...
 
 
@@ -81,9 +86,11 @@ class BedsideServer:
 
     name = "bedside"
 
-    def __init__(self, folder: Path, address: str) -> None:
+    def __init__(self, folder: Path, address: str, cores: frozenset[int], path: str | None = None) -> None:
         self._folder = folder
         self._address = address
+        self._cores = cores
+        self._path = path
         self._valkey = EmbeddedValkey(folder)
         self._process: asyncio.subprocess.Process | None = None
         self._client: RpcClient | None = None
@@ -112,7 +119,12 @@ class BedsideServer:
             "BEDSIDE_MEDIA_PORT": str(port),
             "BEDSIDE_MEDIA_CONTROL_SECRET": secret,
         }
-        self._process = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, cwd=ROOT, env=environment)
+        if self._path is not None:
+            environment["BEDSIDE_MEDIA_PATH"] = self._path
+        with media_cores.on(self._cores):
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", WORKER, cwd=ROOT, env=environment
+            )
         redis: Redis = Redis.from_url(self._valkey.url)
         async with asyncio.timeout(START_TIMEOUT_S):
             while (raw := await redis.get(f"media:worker:{self._address}:{port}")) is None:
@@ -146,6 +158,12 @@ class BedsideServer:
         if self._failure is not None:
             raise self._failure
 
+    async def leave(self, persons: list[int]) -> None:
+        room = next(room for room, people in self._rooms.items() if str(persons[0]) in people)
+        for person in persons:
+            await self._ask("leave", room, person)
+        del self._rooms[room]
+
     async def _ask(self, method: str, room: str, person: int | str, **more: Any) -> Params:
         assert self._client is not None
         return await self._client.call(method, {"room": room, "participant": str(person), **more})
@@ -159,12 +177,15 @@ class BedsideServer:
     async def _take_offer(self, params: Params) -> None:
         assert self._people is not None
         room, person = params["room"], params["participant"]
+        if not params["tracks"]:
+            return  # the others left
         try:
             answer = await self._people.answer(int(person), params["sdp"])
             await self._ask("answer", room, person, negotiation=params["negotiation"], sdp=answer)
         except Exception as error:
             self._failure = error
-        self._rooms[room][person] = {track["track_id"] for track in params["tracks"]}
+        if room in self._rooms:
+            self._rooms[room][person] = {track["track_id"] for track in params["tracks"]}
         async with self._progress:
             self._progress.notify_all()
 
@@ -188,31 +209,39 @@ class JanusServer:
 
     name = "janus"
 
-    def __init__(self, folder: Path, address: str, event_loops: int = 0) -> None:
+    def __init__(self, folder: Path, address: str, cores: frozenset[int], event_loops: int = 0) -> None:
         self._janus = Janus(folder, address, event_loops)
+        self._cores = cores
         self._later: list[Callable[[], Awaitable[None]]] = []
-        self._rooms = self._publishers = 0
+        self._rooms = self._expected = 0
+        self._handles: dict[int, list[int]] = {}
+        self._room_of: dict[int, int] = {}
 
     @property
     def pid(self) -> int:
         return self._janus.pid
 
     async def start(self) -> None:
-        await self._janus.start()
+        with media_cores.on(self._cores):
+            await self._janus.start()
 
     async def call(self, people: People, persons: list[int]) -> None:
         self._rooms += 1
-        self._publishers += len(persons)
+        self._expected += len(persons)
         room = self._rooms
         await self._janus.create_room(room, len(persons))
         for person in persons:
             offer = await people.offer(person, len(persons) - 1)
-            await people.answered(person, await self._janus.publish(room, person + 1, offer))
+            handle, answer = await self._janus.publish(room, person + 1, offer)
+            self._handles[person], self._room_of[person] = [handle], room
+            await people.answered(person, answer)
 
         async def subscribe() -> None:
             for person in persons:
                 feeds = [other + 1 for other in persons if other != person]
                 handle, offer = await self._janus.subscribe(room, feeds)
+                self._handles[person].append(handle)
+                self._expected += 1
                 await self._janus.answer(handle, await people.answer(person, offer))
 
         self._later.append(subscribe)
@@ -220,11 +249,19 @@ class JanusServer:
     async def settled(self) -> None:
         # A feed exists once its connection is up.
         async with asyncio.timeout(START_TIMEOUT_S):
-            while self._janus.connected < self._publishers:
+            while self._janus.connected < self._expected:
                 await asyncio.sleep(0.02)
         for subscribe in self._later:
             await subscribe()
         self._later.clear()
+
+    async def leave(self, persons: list[int]) -> None:
+        for person in persons:
+            for handle in self._handles.pop(person):
+                await self._janus.detach(handle)
+        await self._janus.destroy_room(self._room_of[persons[0]])
+        for person in persons:
+            del self._room_of[person]
 
     async def stop(self) -> None:
         await self._janus.stop()
