@@ -42,6 +42,11 @@ class Media(Section):
     address: str = "127.0.0.1"  # advertised to browsers in ICE candidates
     port: int = Field(8189, ge=0, le=65535)  # first worker; further workers take the next ones
     workers: int = Field(0, ge=0, le=256)  # 0: one per core
+    video_codecs: list[
+        Literal["vp8", "h264", "vp9", "av1"]
+    ] = []  # those allowed, best first; empty: the browser's order
+    audio_red: bool = True  # sound with copies of earlier packets, where every receiver takes it
+    certificate_max_age_s: int = Field(86_400, ge=60)  # a worker's DTLS certificate; connections keep theirs
     control_host: str = "127.0.0.1"
     control_secret: SecretStr = SecretStr("")
     turn_urls: list[str] = []

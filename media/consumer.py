@@ -59,6 +59,11 @@ class Consumer:
         self.round_trip = 0.0
         self._lowest_round_trip = 10.0
         self._reported_at = -REPORT_MAX_AGE_S
+        self.takes_red = False
+        self.refused = False
+        """The receiver's browser can't take what was offered: nothing is sent."""
+        self._agreed: Chosen | None = None
+        self._red = False
         self._reports: deque[tuple[int, float]] = deque(maxlen=SR_MEMORY)  # (middle of NTP, sent at)
 
     @property
@@ -69,6 +74,9 @@ class Consumer:
     def refuse(self) -> None:
         """The receiver did not take it."""
         self.track.active = False
+        self.refused = True
+        if self.producer is not None:
+            self.producer.settle_red()
 
     @property
     def paused(self) -> bool:
@@ -84,6 +92,19 @@ class Consumer:
 
     def accept(self, chosen: Chosen) -> None:
         """What the receiver agreed to: payload types and extension ids."""
+        self._agreed, self.refused = chosen, False
+        self.takes_red = chosen.red is not None
+        self._configure(chosen)
+        if self.producer is not None:
+            self.producer.settle_red()
+
+    def carry(self, red: bool) -> None:
+        """What the source's packets are from now on: RED, or the codec alone."""
+        if red != self._red and self._agreed is not None:
+            self._red = red
+            self._configure(self._agreed)
+
+    def _configure(self, chosen: Chosen) -> None:
         mid = self.mid.encode()
         elements = b""
         if (identifier := chosen.extensions.get(MID)) is not None:
@@ -104,7 +125,8 @@ class Consumer:
         if chosen.rtx is None:
             video = self.producer is not None and self.producer.kind == "video"
             keep = CIPHERTEXTS_VIDEO if video else CIPHERTEXTS_AUDIO
-        self.track.configure(chosen.codec.payload_type, chosen.rtx, self.rtx_ssrc, prefix, changes, keep)
+        number = chosen.codec.payload_type if chosen.red is None or not self._red else chosen.red.payload_type
+        self.track.configure(number, chosen.rtx, self.rtx_ssrc, prefix, changes, keep)
 
     def resync(self) -> None:
         """The next packet continues our numbering, whatever its own number is."""
@@ -172,5 +194,6 @@ class Consumer:
         self.track.close()
         if producer is not None and self in producer.consumers:
             producer.consumers.remove(self)
+            producer.settle_red()
         if receiver is not None:
             receiver.remove(self)

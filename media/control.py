@@ -7,6 +7,7 @@ from typing import Any
 
 from core.errors import InvalidInput, NotFound
 from core.rpc import Params, Peer
+from media import codecs
 from media.errors import Draining, Full, NoSuchProbe
 from media.participant import Participant
 from media.probe import Probe
@@ -28,7 +29,9 @@ class Control:
         candidates: list[str],
         clock: Callable[[], float],
         new_track_id: Callable[[], str],
+        preferences: codecs.Preferences = codecs.DEFAULT,
     ) -> None:
+        self._preferences = preferences
         self.rooms: dict[str, Room] = {}
         self.probes: dict[str, Probe] = {}
         self.draining = False
@@ -77,7 +80,7 @@ class Control:
         if room is None:
             if self.draining:
                 raise Draining
-            room = Room(name, self._transport, self._candidates, self._clock, self._new_track_id)
+            room = Room(name, self._transport, self._candidates, self._clock, self._new_track_id, self._preferences)
         if identifier not in room.participants and self.participants >= CAPACITY:
             raise Full
         participant = room.join(identifier)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 
-from media import sdp
+from media import codecs, sdp
 from media.errors import InvalidSdp
 from media.producer import Producer
 from media.rtp import rtcp
@@ -22,8 +22,9 @@ REMB_AUDIO = 64_000  # bit/s, on top of the pictures' limit
 class Incoming:
     """Owns a connection's incoming tracks; is the ``Feedback`` of its producers."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, preferences: codecs.Preferences = codecs.DEFAULT) -> None:
         self.connection = connection
+        self._preferences = preferences
         self.producers: dict[str, Producer] = {}  # by mid
         self.attention: set[Producer] = set()
         """Those who wait for packets or a key frame: only they get ticks."""
@@ -59,7 +60,7 @@ class Incoming:
         alive: set[str] = set()
         extensions: dict[str, int] = {}
         for media in offer.media:
-            chosen = sdp.choose(media)
+            chosen = codecs.choose(media, self._preferences)
             sending = media.direction in ("sendonly", "sendrecv") and media.mid in sources
             section = sdp.Section(
                 media.kind, media.protocol, media.mid, "inactive", chosen, media.formats, start_bitrate=True
@@ -67,7 +68,7 @@ class Incoming:
             sections.append(section)
             if chosen is None:
                 continue
-            extensions.update(chosen.extensions)
+            _keep_consistent(chosen, extensions)
             if not sending:
                 continue
             section.direction = "recvonly"
@@ -76,6 +77,7 @@ class Incoming:
                 section.ssrc, section.rtx_ssrc = echo[media.mid]
                 section.rtx_ssrc = section.rtx_ssrc if chosen.rtx is not None else 0
                 section.stream, section.track = "echo", f"echo-{media.mid}"
+                chosen.red = None
             alive.add(media.mid)
             present = self.producers.get(media.mid)
             source = sources[media.mid]
@@ -168,15 +170,13 @@ class Incoming:
         if mid:
             producer = self.producers.get(mid.decode("ascii", "replace"))
         else:
-            fitting = [
-                p for p in self.producers.values() if payload_type in (p.chosen.codec.payload_type, p.chosen.rtx)
-            ]
+            fitting = [p for p in self.producers.values() if payload_type in _types(p)]
             producer = fitting[0] if len(fitting) == 1 else None
         if producer is None:
             return None
-        if payload_type == producer.chosen.codec.payload_type:
-            return self._route(ssrc, producer, False)
-        return self._route(ssrc, producer, True) if payload_type == producer.chosen.rtx else None
+        if payload_type not in _types(producer):
+            return None
+        return self._route(ssrc, producer, payload_type == producer.chosen.rtx)
 
     def parts(self, parts: list[rtcp.Part], now: float) -> None:
         """Sender reports of its sources."""
@@ -229,3 +229,20 @@ class Incoming:
         for producer in list(self.producers.values()):
             self._drop(producer)
         self.connection.close()
+
+
+def _types(producer: Producer) -> tuple[int | None, ...]:
+    chosen = producer.chosen
+    red = chosen.red.payload_type if chosen.red is not None else None
+    return chosen.codec.payload_type, chosen.rtx, red
+
+
+def _keep_consistent(chosen: sdp.Chosen, known: dict[str, int]) -> None:
+    """In a bundle a number means one extension everywhere (RFC 8843, 15): a section that differs goes without."""
+    numbers = {identifier: uri for uri, identifier in known.items()}
+    for uri, identifier in list(chosen.extensions.items()):
+        if known.get(uri, identifier) != identifier or numbers.get(identifier, uri) != uri:
+            del chosen.extensions[uri]
+            if uri == sdp.TRANSPORT_CC:
+                chosen.feedback.remove("transport-cc")
+    known.update(chosen.extensions)

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from media import sdp
+from media.codecs import OPUS_TYPE, RED_TYPE, compatible
 from media.consumer import Consumer
 from media.errors import InvalidSdp
 from media.producer import REMB_MAX_AGE_S, Producer
@@ -17,7 +18,6 @@ EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.MID: 4}
 # limits the sender (docs/decisions/, "Receivers estimate their own bandwidth").
 OFFERED_EXTENSIONS = {"audio": (sdp.AUDIO_LEVEL, sdp.MID), "video": (sdp.ABS_SEND_TIME, sdp.MID)}
 OFFERED_FEEDBACK = {"audio": ["nack"], "video": ["nack", "nack pli", "ccm fir", "goog-remb"]}
-AUDIO_PAYLOAD_TYPE = 111
 CEILING_GROWTH = 1.08  # a second, once the congestion is over
 CEILING_GONE = 5_000_000  # bit/s; no sender reaches it
 VIDEO_PAYLOAD_TYPES = tuple(range(96, 110)) + tuple(range(112, 127))
@@ -79,8 +79,11 @@ class Outgoing:
         extensions = {uri: EXTENSION_IDS[uri] for uri in OFFERED_EXTENSIONS[producer.kind]}
         feedback = OFFERED_FEEDBACK[producer.kind]
         if producer.kind == "audio":
-            mine = sdp.Codec(AUDIO_PAYLOAD_TYPE, codec.name, codec.clock_rate, codec.channels, codec.parameters)
-            return sdp.Chosen(mine, None, extensions, feedback)
+            mine = sdp.Codec(OPUS_TYPE, codec.name, codec.clock_rate, codec.channels, codec.parameters)
+            red = producer.chosen.red
+            if red is not None:
+                red = sdp.Codec(RED_TYPE, red.name, red.clock_rate, red.channels)
+            return sdp.Chosen(mine, None, extensions, feedback, red)
         key = (codec.name, codec.parameters)
         if key not in self._payload_types:
             at = 2 * len(self._payload_types)
@@ -128,19 +131,25 @@ class Outgoing:
         """(mid, producer) of every section in use."""
         return [(s.mid, s.consumer.producer) for s in self.slots if s.consumer is not None and s.consumer.producer]
 
-    def answer(self, description: sdp.Description, offered: set[str], now: float) -> None:
-        """Apply an answer to the offer that had the mids ``offered``. Raises InvalidSdp."""
+    def answer(self, description: sdp.Description, offered: set[str], now: float) -> list[Producer]:
+        """Apply an answer to the offer that had the mids ``offered``. Raises InvalidSdp.
+
+        Returns the tracks that this answer refuses: their codec is not one the receiver decodes.
+        """
         if description.setup not in ("active", "actpass", ""):
             raise InvalidSdp("the answer must take the active DTLS role")
         new_peer = not self.connection.same_peer(description.fingerprints)
         self.connection.set_remote(description.fingerprints, now)
         by_mid = {media.mid: media for media in description.media}
+        refused: list[Producer] = []
         for slot in self.slots:
             consumer, media = slot.consumer, by_mid.get(slot.mid)
             if consumer is None or slot.mid not in offered or consumer.producer is None:
                 continue
             accepted = media is not None and _accepted(slot.chosen, media)
             if not accepted or media is None:
+                if not consumer.refused:
+                    refused.append(consumer.producer)
                 consumer.refuse()
                 continue
             began = not consumer.active or new_peer
@@ -149,6 +158,7 @@ class Outgoing:
                 consumer.resync()
             if began:
                 consumer.producer.request_keyframe(now)
+        return refused
 
     # What the receiver says
 
@@ -212,7 +222,8 @@ def _accepted(offered: sdp.Chosen, media: sdp.Media) -> bool:
     return (
         not media.rejected
         and media.direction in ("recvonly", "sendrecv")
-        and offered.codec.payload_type in media.codecs
+        and (codec := media.codecs.get(offered.codec.payload_type)) is not None
+        and compatible(offered.codec, codec)
     )
 
 
@@ -223,4 +234,7 @@ def _agreed(offered: sdp.Chosen, media: sdp.Media) -> sdp.Chosen:
         if media.extensions.get(identifier) == uri:
             extensions[uri] = identifier
     rtx = offered.rtx if offered.rtx is not None and offered.rtx in media.codecs else None
-    return sdp.Chosen(offered.codec, rtx, extensions, offered.feedback)
+    red = offered.red
+    if red is not None and (red.payload_type not in media.codecs or str(red.payload_type) not in media.formats):
+        red = None
+    return sdp.Chosen(offered.codec, rtx, extensions, offered.feedback, red)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.rpc import Peer
-from media import sdp
+from media import codecs, sdp
 from media.errors import NotJoined, StaleNegotiation
 from media.incoming import Incoming
 from media.outgoing import Outgoing
@@ -42,7 +42,9 @@ class Participant:
         clock: Callable[[], float],
         on_tracks: Callable[[Participant, list[Producer]], None],
         new_track_id: Callable[[], str],
+        preferences: codecs.Preferences = codecs.DEFAULT,
     ) -> None:
+        self._preferences = preferences
         self.room = room
         self.id = identifier
         self.peer: Peer | None = None
@@ -100,7 +102,7 @@ class Participant:
 
     def _new_incoming(self) -> Incoming:
         connection = Connection(self._transport, self._clock())
-        incoming = Incoming(connection)
+        incoming = Incoming(connection, self._preferences)
         connection.owner = Owner(incoming.unknown, incoming.parts, lambda state: self._publish_state(incoming, state))
         return incoming
 
@@ -181,8 +183,11 @@ class Participant:
         offer, outgoing = self._outstanding, self.outgoing
         if offer is None or outgoing is None or negotiation != offer.number:
             raise StaleNegotiation
-        outgoing.answer(sdp.parse(text), offer.mids, self._clock())
+        refused = outgoing.answer(sdp.parse(text), offer.mids, self._clock())
         self._outstanding = None
+        if refused:
+            tracks = [{"track_id": p.track_id, "codec": p.chosen.codec.name} for p in refused]
+            self.emit("refused", {"tracks": tracks})
         self.negotiate()
 
     def restart(self) -> None:
@@ -274,6 +279,7 @@ class Participant:
                 "track_id": p.track_id,
                 "source": p.source,
                 "codec": p.chosen.codec.name,
+                "red": p.red,
                 "muted": p.muted,
                 "packets": p.track.received,
                 "bytes": p.track.octets,
@@ -283,6 +289,7 @@ class Participant:
                 "keyframes": p.track.keyframes,
                 "keyframe_requests": p.keyframe_requests,
                 "consumers": len(p.consumers),
+                "refused": sum(1 for c in p.consumers if c.refused),
                 "resent": sum(c.resent for c in p.consumers),
             }
             for p in self.producers()

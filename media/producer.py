@@ -39,6 +39,8 @@ class Producer:
         self.feedback: Feedback | None = feedback
         self.track: Source = link.source(self, kind, chosen.codec.name, chosen.codec.clock_rate)
         self.consumers: list[Consumer] = []
+        self.red = False
+        """Whether its packets carry RED now: when every receiver took it. Else its blocks go out alone."""
         self.ssrc = 0
         self.described: list[int] = []  # SSRCs the description named, and their RTX
         self.described_rtx: list[int] = []
@@ -51,7 +53,24 @@ class Producer:
     def agree(self, chosen: Chosen) -> None:
         """The payload types agreed on, first or anew; the codec stays."""
         self.chosen = chosen
-        self.track.set_types(chosen.codec.payload_type, chosen.rtx)
+        self.settle_red()
+
+    def settle_red(self) -> None:
+        """Receivers came, went or answered: RED goes to all of them or to none, so no packet is written twice."""
+        red, codec = self.chosen.red, self.chosen.codec.payload_type
+        taking = [consumer for consumer in self.consumers if consumer.active]
+        self.red = red is not None and bool(taking) and all(consumer.takes_red for consumer in taking)
+        if red is None:
+            self.track.set_types(codec, self.chosen.rtx)
+            self.track.convert(None, None)
+        elif self.red:
+            self.track.set_types(red.payload_type, None)
+            self.track.convert(codec, codec)
+        else:
+            self.track.set_types(codec, None)
+            self.track.convert(red.payload_type, None)
+        for consumer in taking:
+            consumer.carry(self.red)
 
     @property
     def muted(self) -> bool:

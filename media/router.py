@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.rpc import Peer
+from media import codecs
 from media.errors import Full, NotJoined
 from media.participant import Participant
 from media.producer import Producer
@@ -25,7 +26,9 @@ class Room:
         candidates: list[str],
         clock: Callable[[], float],
         new_track_id: Callable[[], str],
+        preferences: codecs.Preferences = codecs.DEFAULT,
     ) -> None:
+        self._preferences = preferences
         self.id = identifier
         self.participants: dict[str, Participant] = {}
         self._transport = transport
@@ -49,6 +52,7 @@ class Room:
             self._clock,
             self._tracks_changed,
             self._new_track_id,
+            self._preferences,
         )
         self.participants[identifier] = participant
         return participant

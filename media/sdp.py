@@ -22,18 +22,14 @@ MAX_SSRCS = 16  # of one media section
 MAX_EXTENSIONS = 64
 MAX_CANDIDATES = 512  # the whole description; none is used, a lite agent learns addresses from checks
 MAX_FINGERPRINTS = 8
+MAX_PARAMETERS = 512  # characters of one format's parameters
+MAX_FEEDBACK = 16  # of one payload type
+EVERY = -1  # feedback of all payload types, "*"
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-SUPPORTED_EXTENSIONS = {"audio": (MID, AUDIO_LEVEL, TRANSPORT_CC), "video": (MID, ABS_SEND_TIME, TRANSPORT_CC)}
-
-SUPPORTED_VIDEO = frozenset({"vp8", "vp9", "h264", "av1"})
-FEEDBACK = {
-    "audio": ("nack", "transport-cc"),
-    "video": ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"),
-}
 START_BITRATE_KBPS = 1500  # reaches 720 lines within two seconds; estimation takes over from there
 
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
@@ -80,9 +76,19 @@ class Media:
     direction: Direction = "sendrecv"
     codecs: dict[int, Codec] = field(default_factory=dict)
     extensions: dict[int, str] = field(default_factory=dict)
+    not_sent: set[int] = field(default_factory=set)  # extensions the writer receives at most
     ssrcs: list[int] = field(default_factory=list)
     retransmission: dict[int, int] = field(default_factory=dict)  # RTX ssrc -> media ssrc
     rtcp_mux: bool = False
+    parameters: dict[int, str] = field(default_factory=dict)  # by payload type, as read
+    feedback: dict[int, list[str]] = field(default_factory=dict)  # by payload type, EVERY for all
+
+    def complete(self) -> None:
+        """Join what was read: Firefox writes parameters and feedback before the codec they belong to."""
+        every = self.feedback.get(EVERY, [])
+        for payload_type, codec in self.codecs.items():
+            codec.parameters = self.parameters.get(payload_type, "")
+            codec.feedback = [*self.feedback.get(payload_type, []), *every]
 
 
 @dataclass
@@ -141,6 +147,8 @@ def parse(text: Any) -> Description:
                 _media_attribute(sections[-1], name, value)
     if not sections:
         raise InvalidSdp("no media section")
+    for section in sections:
+        section.complete()
     mids = [section.mid for section in sections if not section.rejected]
     if len(set(mids)) != len(mids) or not all(mids):
         raise InvalidSdp("every media section needs a mid of its own")
@@ -206,25 +214,16 @@ def _media_attribute(media: Media, name: str, value: str) -> None:
         media.rejected = False  # port 0 here means "only inside the bundle" (RFC 9143, 6)
     elif name == "rtpmap":
         _rtpmap(media, value)
-    elif name in ("fmtp", "rtcp-fb"):
+    elif name == "fmtp":
         number, _, rest = value.partition(" ")
-        if name == "rtcp-fb" and number == "*":
-            for codec in media.codecs.values():
-                codec.feedback.append(rest.strip()[:64])
-            return
-        found = media.codecs.get(_number(number, 0, 127))
-        if found is None:
-            return
-        if name == "fmtp":
-            found.parameters = rest.strip()[:512]
-        elif len(found.feedback) < 16:
-            found.feedback.append(rest.strip()[:64])
+        media.parameters.setdefault(_number(number, 0, 127), rest.strip()[:MAX_PARAMETERS])
+    elif name == "rtcp-fb":
+        number, _, rest = value.partition(" ")
+        kinds = media.feedback.setdefault(EVERY if number == "*" else _number(number, 0, 127), [])
+        if len(kinds) < MAX_FEEDBACK:
+            kinds.append(rest.strip()[:64])
     elif name == "extmap":
-        number, _, uri = value.partition(" ")
-        identifier = _number(number.partition("/")[0], 1, 255)
-        if len(media.extensions) >= MAX_EXTENSIONS:
-            raise InvalidSdp("too many header extensions")
-        media.extensions[identifier] = uri.split(" ")[0]
+        _extension(media, value)
     elif name == "ssrc":
         ssrc = _number(value.partition(" ")[0], 0, 0xFFFFFFFF)
         if ssrc not in media.ssrcs:
@@ -237,6 +236,20 @@ def _media_attribute(media: Media, name: str, value: str) -> None:
             media.retransmission[_number(pair[1], 0, 0xFFFFFFFF)] = _number(pair[0], 0, 0xFFFFFFFF)
 
 
+def _extension(media: Media, value: str) -> None:
+    number, _, uri = value.partition(" ")
+    identifier, _, direction = number.partition("/")
+    found = _number(identifier, 1, 255)
+    if found in media.extensions or found in media.not_sent:
+        raise InvalidSdp("a header extension's number is used twice")
+    if len(media.extensions) + len(media.not_sent) >= MAX_EXTENSIONS:
+        raise InvalidSdp("too many header extensions")
+    if direction in ("recvonly", "inactive"):
+        media.not_sent.add(found)
+    if direction != "inactive":
+        media.extensions[found] = uri.split(" ")[0]
+
+
 def _rtpmap(media: Media, value: str) -> None:
     number, _, encoding = value.partition(" ")
     parts = encoding.strip().split("/")
@@ -245,52 +258,21 @@ def _rtpmap(media: Media, value: str) -> None:
     payload_type = _number(number, 0, 127)
     if len(media.codecs) >= MAX_CODECS:
         raise InvalidSdp("too many codecs")
+    if payload_type in media.codecs:
+        raise InvalidSdp("a payload type is used twice")
     channels = _number(parts[2], 1, 255) if len(parts) == 3 else 1
     media.codecs[payload_type] = Codec(payload_type, parts[0].lower(), _number(parts[1], 1, 1_000_000), channels)
 
 
 @dataclass
 class Chosen:
-    """What of an offered media section is used: one codec, its retransmission, extensions, feedback."""
+    """What of an offered media section is used (``media.codecs`` decides)."""
 
     codec: Codec
     rtx: int | None
     extensions: dict[str, int]  # uri -> id, offered and supported alone
     feedback: list[str]
-
-
-def choose(media: Media) -> Chosen | None:
-    """The first supported codec in the offerer's order; None when there is none."""
-    if media.rejected or media.kind not in FEEDBACK or not media.rtcp_mux:
-        return None
-    if media.protocol not in ("UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF"):
-        return None
-    for form in media.formats:
-        codec = media.codecs.get(int(form)) if form.isdigit() else None
-        if codec is None or not _supported(media.kind, codec):
-            continue
-        rtx = next(
-            (c.payload_type for c in media.codecs.values() if c.name == "rtx" and c.apt == codec.payload_type), None
-        )
-        extensions: dict[str, int] = {}
-        for identifier, uri in media.extensions.items():
-            if uri in SUPPORTED_EXTENSIONS[media.kind] and uri not in extensions and identifier < 15:
-                extensions[uri] = identifier
-        feedback = [kind for kind in FEEDBACK[media.kind] if kind in codec.feedback]
-        if media.kind == "audio" and "nack" not in feedback:
-            feedback.insert(0, "nack")  # Chromium honours it in an answer without having offered it
-        return Chosen(codec, rtx, extensions, feedback)
-    return None
-
-
-def _supported(kind: str, codec: Codec) -> bool:
-    if kind == "audio":
-        return codec.name == "opus" and codec.clock_rate == 48000
-    if codec.name not in SUPPORTED_VIDEO or codec.clock_rate != 90000:
-        return False
-    if codec.name == "h264":
-        return "packetization-mode=1" in codec.parameters  # the mode every browser sends
-    return True
+    red: Codec | None = None  # redundancy around the codec (RFC 2198); sent first, so preferred
 
 
 @dataclass
@@ -349,7 +331,9 @@ def _section(local: Local, setup: str, section: Section) -> list[str]:
         lines = [f"m={section.kind} 0 {section.protocol} {formats}", "c=IN IP4 0.0.0.0", "a=inactive"]
         return lines + ([f"a=mid:{section.mid}"] if section.mid else [])
     codec = chosen.codec
-    formats = str(codec.payload_type) + (f" {chosen.rtx}" if chosen.rtx is not None else "")
+    red = chosen.red
+    numbers = [red.payload_type if red is not None else None, codec.payload_type, chosen.rtx]
+    formats = " ".join(str(number) for number in numbers if number is not None)
     lines = [
         f"m={section.kind} 9 {section.protocol} {formats}",
         "c=IN IP4 0.0.0.0",
@@ -374,6 +358,11 @@ def _section(local: Local, setup: str, section: Section) -> list[str]:
         parameters = ";".join(filter(None, (parameters, f"x-google-start-bitrate={START_BITRATE_KBPS}")))
     if parameters:
         lines.append(f"a=fmtp:{codec.payload_type} {parameters}")
+    if red is not None:
+        lines += [
+            f"a=rtpmap:{red.payload_type} red/{red.clock_rate}{channels}",
+            f"a=fmtp:{red.payload_type} {codec.payload_type}/{codec.payload_type}",
+        ]
     if chosen.rtx is not None:
         lines += [f"a=rtpmap:{chosen.rtx} rtx/{codec.clock_rate}", f"a=fmtp:{chosen.rtx} apt={codec.payload_type}"]
     if section.ssrc and section.direction in ("sendonly", "sendrecv"):

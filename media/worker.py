@@ -13,7 +13,7 @@ from typing import Any
 from core.ids import uuid7
 from core.rpc import RpcServer
 from core.settings import Settings
-from media import sdp
+from media import codecs, sdp
 from media.control import CAPACITY, Control
 from media.dtls import Certificate
 from media.registry import Registry
@@ -38,7 +38,10 @@ class Worker:
         self.boot = str(uuid7())
         self.transport = UdpTransport(Certificate(), time.monotonic)
         self._candidates: list[str] = []
-        self.control = Control(self.transport, self._candidates, time.monotonic, lambda: secrets.token_hex(8))
+        preferences = codecs.Preferences(tuple(settings.media.video_codecs), settings.media.audio_red)
+        self.control = Control(
+            self.transport, self._candidates, time.monotonic, lambda: secrets.token_hex(8), preferences
+        )
         self._rpc = RpcServer(settings.media.control_secret.get_secret_value().encode(), self.control.handle)
         self._registry: Registry | None = None
         self._timers: asyncio.Task[None] | None = None

@@ -169,6 +169,14 @@ class Source(Protocol):
         """The payload types that belong to it; anything else is dropped."""
         ...
 
+    def convert(self, other_type: int | None, block_type: int | None) -> None:
+        """Take a second payload type too, made into the first on arrival: RED (RFC 2198).
+
+        Without ``block_type`` its packets are RED and their own block alone goes on; with it they are the
+        codec alone and are wrapped as a RED packet with one block of that type. None: no second type.
+        """
+        ...
+
     def restart(self) -> None:
         """Begin anew: another SSRC. Receivers notice nothing."""
         ...

@@ -154,6 +154,8 @@ class PythonLink:
         if not retransmission:
             if payload_type == source.payload_type:
                 source.receive(number, timestamp, second & 0x80, first & PADDING_BIT, data[start:], level, now)
+            elif payload_type == source.other_type:
+                self._convert(source, data, start, level, now)
             else:
                 path.drops["unrouted"] += 1
             return
@@ -168,6 +170,17 @@ class PythonLink:
         if found is not None:
             source.recovered += 1
             source.receive(found[0], timestamp, second & 0x80, 0, found[1], level, now)
+
+    def _convert(self, source: PythonSource, data: bytes, start: int, level: int, now: float) -> None:
+        _, second, number, timestamp, _ = HEADER.unpack_from(data)
+        try:
+            payload = source.converted(data[start : payload_end(data, start)])
+        except Malformed:
+            payload = None
+        if payload is None:
+            self._path.drops["rtp_malformed"] += 1
+            return
+        source.receive(number, timestamp, second & 0x80, 0, payload, level, now)
 
     def _unknown(self, data: bytes, now: float, first_time: bool) -> None:
         handler = self._handler

@@ -14,6 +14,7 @@ from media.path.api import (
     Tap,
 )
 from media.path.python_sink import PythonSink
+from media.rtp import red
 from media.rtp.history import History, Kept
 from media.rtp.keyframe import DETECTORS
 from media.rtp.nack import NackGenerator
@@ -38,6 +39,8 @@ class PythonSource:
         self.level = 127.0
         self.payload_type = -1
         self.rtx_type = -1
+        self.other_type = -1
+        self._block_type: int | None = None
         self.history = History(VIDEO_HISTORY if kind == "video" else AUDIO_HISTORY)
         self.handler: SourceHandler | None = handler
         self._path = path
@@ -91,6 +94,14 @@ class PythonSource:
     def set_types(self, payload_type: int, rtx_type: int | None) -> None:
         self.payload_type = payload_type
         self.rtx_type = -1 if rtx_type is None else rtx_type
+
+    def convert(self, other_type: int | None, block_type: int | None) -> None:
+        self.other_type = -1 if other_type is None else other_type
+        self._block_type = block_type
+
+    def converted(self, payload: bytes) -> bytes | None:
+        """A payload of the second type as one of the first; None for one that is broken."""
+        return red.primary(payload) if self._block_type is None else red.wrap(self._block_type, payload)
 
     def restart(self) -> None:
         self._unwrapper = Unwrapper()

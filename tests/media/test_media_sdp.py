@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media import sdp
+from media import codecs, sdp
 from media.errors import InvalidSdp
 
 FINGERPRINT = ":".join(["AB"] * 32)
@@ -26,6 +26,7 @@ OFFER = (
     "a=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid\r\n"
     "a=extmap:5 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n"
     "a=sendonly\r\na=rtcp-mux\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 goog-remb\r\na=rtcp-fb:96 nack\r\n"
+    "a=rtcp-fb:96 transport-cc\r\n"
     "a=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\na=rtpmap:45 AV1/90000\r\n"
     "a=simulcast:send l;h\r\na=rid:l send\r\na=ssrc-group:FID 2222 3333\r\na=ssrc:2222 cname:x\r\n"
     "a=ssrc:3333 cname:x\r\n"
@@ -36,7 +37,7 @@ LOCAL = sdp.Local(1, 1, "ufrag", "p" * 24, FINGERPRINT, sdp.candidates([("127.0.
 def answer(text: str) -> str:
     offer = sdp.parse(text)
     sections = [
-        sdp.Section(m.kind, m.protocol, m.mid, "recvonly", sdp.choose(m), m.formats, start_bitrate=True)
+        sdp.Section(m.kind, m.protocol, m.mid, "recvonly", codecs.choose(m), m.formats, start_bitrate=True)
         for m in offer.media
     ]
     return sdp.write(LOCAL, "passive", sections)
@@ -68,11 +69,13 @@ def test_the_answer_has_only_what_each_section_offered_and_candidates_everywhere
     assert "abs-send-time" not in video
     assert "a=fmtp:97 apt=96" in video
     assert "x-google-start-bitrate" in video
-    assert "transport-cc" not in [line.partition(" ")[2] for line in video.split("\r\n") if "rtcp-fb" in line]
+    feedback = [[line.partition(" ")[2] for line in s.split("\r\n") if "rtcp-fb" in line] for s in (audio, video)]
+    assert "transport-cc" not in feedback[0], "feedback about numbers nobody stamps"
+    assert "transport-cc" in feedback[1]
 
 
 def test_our_own_offer_reads_back() -> None:
-    video = sdp.choose(sdp.parse(OFFER).media[1])
+    video = codecs.choose(sdp.parse(OFFER).media[1])
     section = sdp.Section(
         "video", "UDP/TLS/RTP/SAVPF", "s0", "sendonly", video, ssrc=5, rtx_ssrc=6, stream="p", track="t"
     )
