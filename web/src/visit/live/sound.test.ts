@@ -1,5 +1,19 @@
-import { describe, expect, it } from "vitest";
-import { loudness } from "./sound";
+import { describe, expect, it, vi } from "vitest";
+import { allowSound, loudness } from "./sound";
+
+describe("allowSound", () => {
+  it("waits only shortly where there is no sound device", async () => {
+    class Silent {
+      state = "suspended";
+      resume = () => new Promise<void>(() => undefined);
+    }
+    vi.stubGlobal("window", { AudioContext: Silent, setTimeout });
+    vi.stubGlobal("navigator", { userActivation: { hasBeenActive: true } });
+    vi.stubGlobal("AudioContext", Silent);
+    expect(await allowSound()).toBe(false);
+    vi.unstubAllGlobals();
+  });
+});
 
 describe("loudness", () => {
   it("is nothing in silence and full at a shout", () => {

@@ -2,6 +2,8 @@
  * The sounds of the visit and the level of a microphone, made with Web Audio: nothing to load.
  */
 
+const RESUME_WITHIN_MS = 500;
+
 let shared: AudioContext | null = null;
 
 function context(): AudioContext | null {
@@ -16,7 +18,11 @@ export async function allowSound(): Promise<boolean> {
   if (navigator.userActivation?.hasBeenActive === false) return false;
   const audio = context();
   if (!audio) return false;
-  if (audio.state === "suspended") await audio.resume().catch(() => undefined);
+  if (audio.state === "suspended") {
+    // Without a sound device Firefox neither resumes nor refuses: nobody waits for that.
+    const givenUp = new Promise((resolve) => window.setTimeout(resolve, RESUME_WITHIN_MS));
+    await Promise.race([audio.resume().catch(() => undefined), givenUp]);
+  }
   return audio.state === "running";
 }
 
