@@ -1,4 +1,4 @@
-"""Prepare a checkout: virtual environment, pages, and for tests a browser. Standard library only.
+"""Prepare a checkout: virtual environment, pages, and for tests browsers and network tools. Standard library only.
 
     python3 deploy/bootstrap.py run     what `make run` needs
     python3 deploy/bootstrap.py test    that, and what `make test` needs
@@ -23,6 +23,8 @@ STAMPS = VENV / "stamps"
 OLDEST_NODE = (20, 0)  # Vite's and React Aria's oldest
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FIREFOX_NAMES = ("firefox-esr", "firefox")
+NETWORK_TOOLS = {"ip": "iproute2", "tc": "iproute2", "nft": "nftables"}
 
 
 class CannotPrepareError(Exception):
@@ -150,21 +152,32 @@ def have_chromium() -> bool:
     return any(caches.glob("chromium-*")) if caches.exists() else False
 
 
-def provide_browser() -> list[str]:
-    """Chromium from the system, apt or Playwright. Returns what could not be installed."""
-    if have_chromium():
-        return []
-    if as_root() and shutil.which("apt-get"):
-        say("installing Chromium for the browser tests")
+def which(name: str) -> str | None:
+    """Also where only root's path has it."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def provide_for_tests() -> list[str]:
+    """Browsers and network tools, by apt where that is allowed. Returns what could not be installed."""
+    lacking = set()
+    if not have_chromium():
+        lacking.add("chromium")
+    if not any(map(which, FIREFOX_NAMES)):
+        lacking.add("firefox-esr")
+    lacking |= {package for tool, package in NETWORK_TOOLS.items() if which(tool) is None}
+    if lacking and as_root() and shutil.which("apt-get"):
+        say(f"installing for the tests: {', '.join(sorted(lacking))}")
         run("apt-get", "update", "-q")
-        run("apt-get", "install", "-y", "-q", "--no-install-recommends", "chromium")
+        run("apt-get", "install", "-y", "-q", "--no-install-recommends", *sorted(lacking))
         return []
-    try:
-        say("installing Chromium for the browser tests by Playwright")
-        run(VENV / "bin" / "python", "-m", "playwright", "install", "chromium")
-    except CannotPrepareError as error:
-        return [f"chromium (install it, or run as root where apt is): {error}"]
-    return []
+    missing = [f"{package} (install it, or run as root where apt is)" for package in sorted(lacking - {"chromium"})]
+    if "chromium" in lacking:
+        try:
+            say("installing Chromium for the browser tests by Playwright")
+            run(VENV / "bin" / "python", "-m", "playwright", "install", "chromium")
+        except CannotPrepareError as error:
+            missing.append(f"chromium (install it, or run as root where apt is): {error}")
+    return missing
 
 
 def main(purpose: str) -> None:
@@ -174,7 +187,7 @@ def main(purpose: str) -> None:
     build_pages()
     if purpose == "test":
         install(MONGO_VENV, "mongo-test.txt")
-        missing = provide_browser()
+        missing = provide_for_tests()
         for each in missing:
             say(f"missing: {each}")
         if missing and os.environ.get("BEDSIDE_TEST_PARTIAL") != "1":

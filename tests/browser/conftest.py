@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from arrivals import ALLOWS, DENIES, DEVICES, FLAGS, SIZES, Arrive, ArriveInFirefox, chromium
+from firefox import Firefox, FirefoxVisitor
 from meeting import Meeting
 from playwright.async_api import Browser, Playwright, async_playwright
 from server_process import Demonstration
 from visitor import Visitor
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# Simulated devices; a person who allows, or forbids, whatever the browser asks.
-DEVICES = ("--use-fake-device-for-media-stream",)
-ALLOWS, DENIES = "--use-fake-ui-for-media-stream", "--deny-permission-prompts"
-FLAGS = ("--no-sandbox",) if os.geteuid() == 0 else ()
-Arrive = Callable[..., Awaitable[Visitor]]
 
 
 @pytest.fixture(scope="session")
@@ -36,11 +29,6 @@ async def demonstration(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 async def playwright() -> AsyncIterator[Playwright]:
     async with async_playwright() as started:
         yield started
-
-
-def chromium() -> str | None:
-    """The system's Chromium; None means the one that Playwright's installer brought."""
-    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
 
 
 @pytest.fixture
@@ -64,10 +52,10 @@ async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Await
         flags = [*FLAGS, *devices, DENIES if denied else ALLOWS]
         browser = await playwright.chromium.launch(executable_path=chromium(), args=flags)
         browsers.append(browser)
-        size = {"width": 360, "height": 780} if viewport == "phone" else {"width": 1440, "height": 900}
+        width, height = SIZES[viewport]
         context = await browser.new_context(
             base_url=url,
-            viewport={"width": size["width"], "height": size["height"]},
+            viewport={"width": width, "height": height},
             locale="en-GB",
             ignore_https_errors=True,  # the local network's certificate is self-made
         )
@@ -84,6 +72,20 @@ async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Await
 def arrive(demonstration: Demonstration, arrive_at: Callable[..., Awaitable[Visitor]]) -> Arrive:
     """Somebody comes to the demonstration."""
     return lambda viewport, **how: arrive_at(demonstration.url, viewport, **how)
+
+
+@pytest.fixture
+async def arrive_in_firefox(demonstration: Demonstration) -> AsyncIterator[ArriveInFirefox]:
+    """``await arrive_in_firefox("phone")``: somebody comes to the demonstration with a Firefox of their own."""
+    browsers: list[Firefox] = []
+
+    async def open_browser(viewport: str = "desktop") -> FirefoxVisitor:
+        browsers.append(await Firefox.launch(size=SIZES[viewport]))
+        return await FirefoxVisitor.enter(browsers[-1], demonstration.url)
+
+    yield open_browser
+    for browser in browsers:
+        await browser.close()
 
 
 @pytest.fixture

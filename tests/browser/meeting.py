@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.async_api import expect
+from person import Person
 from server_process import Demonstration
 from visitor import Visitor
 
@@ -38,22 +38,22 @@ class Meeting:
         assert process.returncode == 0, error.decode()
         return cls(**json.loads(out.decode().splitlines()[-1]))
 
-    async def check_in(self, patient: Visitor) -> None:
+    async def check_in(self, patient: Person) -> None:
         """The patient signs in and stands before the device check."""
         await patient.sign_in(self.patient, "/")
-        await patient.page.goto(f"/visit/{self.appointment_id}")
+        await patient.open(f"/visit/{self.appointment_id}")
 
-    async def wait(self, patient: Visitor, press: str = "Go to the waiting room") -> None:
-        await patient.page.get_by_role("button", name=press).click()
-        await expect(patient.page.get_by_test_id("waiting-room")).to_be_visible()
+    async def wait(self, patient: Person, press: str = "Go to the waiting room") -> None:
+        await patient.press(press)
+        await patient.sees("waiting-room")
 
-    async def let_in(self, patient: Visitor, doctor: Visitor) -> None:
+    async def let_in(self, patient: Person, doctor: Person) -> None:
         """The doctor's one press; both are in the call."""
-        await doctor.page.get_by_test_id("waiting-person").get_by_role("button", name="Let in").first.click()
+        await doctor.press(f"Let in {PATIENT_NAME}")
         for person in (doctor, patient):
-            await expect(person.page.get_by_test_id("call")).to_be_visible(timeout=20_000)
+            await person.sees("call")
 
-    async def begin(self, patient: Visitor, doctor: Visitor) -> None:
+    async def begin(self, patient: Person, doctor: Person) -> None:
         """All of it, until both see each other move."""
         await doctor.sign_in(self.doctor, "/practice")
         await self.check_in(patient)

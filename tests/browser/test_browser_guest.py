@@ -6,7 +6,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import Arrive
+from arrivals import Arrive
 from meeting import Meeting
 from playwright.async_api import expect
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import DEVICES, Arrive
+from arrivals import DEVICES, Arrive
 from meeting import DOCTOR_NAME, PATIENT_NAME, Meeting
 from playwright.async_api import expect
 

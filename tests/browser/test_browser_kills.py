@@ -7,7 +7,7 @@ import os
 import signal
 
 import pytest
-from conftest import Arrive
+from arrivals import Arrive
 from meeting import PATIENT_NAME, Meeting, open_chats
 from playwright.async_api import expect
 from server_process import Demonstration

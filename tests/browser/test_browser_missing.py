@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from conftest import Arrive
+from arrivals import Arrive
 from meeting import PATIENT_NAME, Meeting, open_chats
 from playwright.async_api import expect
 
