@@ -5,8 +5,6 @@ Modules know nothing of each other. An adapter reaches its neighbour when it is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import analytics
 import billing
 import compliance
@@ -16,31 +14,14 @@ import notifications
 import records
 import scheduling
 import signaling
-from compliance.service import Audit
-from consultations.service import Consultations
 from core.context import Context
-from notifications.service import Notifications
 from server.adapters import consultations as for_consultations
 from server.adapters import notifications as for_notifications
 from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
 from server.adapters.live_visit import DurableChat, DurableVisits
 from server.adapters.people import Names
-from signaling.live import Live
-
-
-@dataclass(slots=True)
-class Modules:
-    """The modules' services, filled by ``compose``."""
-
-    identity: identity.Identity = field(init=False)
-    scheduling: scheduling.Scheduling = field(init=False)
-    consultations: Consultations = field(init=False)
-    records: records.Records = field(init=False)
-    billing: billing.Billing = field(init=False)
-    notifications: Notifications = field(init=False)
-    compliance: Audit = field(init=False)
-    signaling: Live = field(init=False)
+from server.services import Modules
 
 
 def compose(context: Context, roles: frozenset[str]) -> Modules:

@@ -13,7 +13,7 @@ from core.http.ratelimit import RateLimiter
 from core.migrations import ROOT
 from core.security.envelope import EnvelopeVault
 from core.telemetry import Health, Telemetry, add_health_routes
-from server.composition import Modules
+from server.services import Modules
 
 FORGET_KEYS_EVERY_S = 3600.0
 

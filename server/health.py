@@ -17,7 +17,7 @@ from core.errors import Forbidden
 from core.http.routes import Call, Routes, Wire
 from core.outbox import unpublished
 from core.parking import Parking
-from server.composition import Modules
+from server.services import Modules
 from signaling.live import Overview
 
 log = structlog.get_logger(__name__)

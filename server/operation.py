@@ -22,7 +22,7 @@ from core.settings import Settings
 from core.telemetry import configure_logging
 from server.attach import attach
 from server.command import Stop, asynchronous, read_settings, require
-from server.composition import Modules
+from server.services import Modules
 
 
 def operating_settings() -> Settings:

@@ -31,13 +31,14 @@ from core.security.master import MasterKey
 from core.security.policy import Policy
 from core.settings import Settings, load
 from core.telemetry import configure_logging
-from server.composition import Modules, compose
+from server.composition import compose
 from server.demo import demo_routes, ensure_open_visit, fill_once
 from server.edge import build_edge
 from server.health import health_routes
 from server.mailcatcher import mail_routes
 from server.modules import MODULES
 from server.processes import ProcessError
+from server.services import Modules
 
 # Requests in hand when the process is told to stop get this long; longer than any of our own timeouts.
 GRACE_S = 15.0

@@ -8,7 +8,7 @@ from uuid import UUID
 from consultations.ports import AppointmentInfo, PersonInfo
 
 if TYPE_CHECKING:
-    from server.composition import Modules
+    from server.services import Modules
 
 
 class Appointments:

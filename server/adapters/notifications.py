@@ -10,7 +10,7 @@ from core.security.principal import Principal
 from notifications.ports import Appointment, Person
 
 if TYPE_CHECKING:
-    from server.composition import Modules
+    from server.services import Modules
 
 
 class People:

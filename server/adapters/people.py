@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from server.composition import Modules
+    from server.services import Modules
 
 
 class Names:

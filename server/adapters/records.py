@@ -8,7 +8,7 @@ from uuid import UUID
 from records.ports import AppointmentInfo
 
 if TYPE_CHECKING:
-    from server.composition import Modules
+    from server.services import Modules
 
 
 class Care:

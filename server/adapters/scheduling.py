@@ -11,7 +11,7 @@ from scheduling.ports import Practitioner, Specialty
 
 if TYPE_CHECKING:
     from identity.people import Practitioner as Profile
-    from server.composition import Modules
+    from server.services import Modules
 
 
 def _practitioner(found: Profile) -> Practitioner:

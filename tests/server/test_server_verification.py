@@ -23,8 +23,8 @@ from core.context import Context
 from core.database import Database
 from core.settings import load
 from identity.people import Person
-from server.composition import Modules
 from server.provision import PROFILE
+from server.services import Modules
 from server.serving import open_server
 
 pytestmark = pytest.mark.integration

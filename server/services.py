@@ -1,0 +1,28 @@
+"""The services that setting the modules up gives, for adapters and for the parts of the server that use several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import billing
+import identity
+import records
+import scheduling
+from compliance.service import Audit
+from consultations.service import Consultations
+from notifications.service import Notifications
+from signaling.live import Live
+
+
+@dataclass(slots=True)
+class Modules:
+    """The modules' services, filled by ``compose``."""
+
+    identity: identity.Identity = field(init=False)
+    scheduling: scheduling.Scheduling = field(init=False)
+    consultations: Consultations = field(init=False)
+    records: records.Records = field(init=False)
+    billing: billing.Billing = field(init=False)
+    notifications: Notifications = field(init=False)
+    compliance: Audit = field(init=False)
+    signaling: Live = field(init=False)
