@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, Chosen, Codec, Media
 
@@ -25,7 +25,18 @@ OPUS_TYPE = 111
 through: RED is used where the publisher calls Opus the same, as every browser with RED does."""
 RED_TYPE = 63
 """The payload type of RED towards receivers."""
+PARAMETERS = {
+    "opus": {"minptime", "ptime", "maxptime", "maxplaybackrate", "sprop-maxcapturerate", "maxaveragebitrate"}
+    | {"stereo", "sprop-stereo", "cbr", "useinbandfec", "usedtx"},
+    "vp8": {"max-fr", "max-fs"},
+    "vp9": {"max-fr", "max-fs", "profile-id"},
+    "h264": {"level-asymmetry-allowed", "packetization-mode", "profile-level-id"},
+    "av1": {"profile", "level-idx", "tier"},
+}
+"""What of a publisher's parameters is passed on: anything else could break other people's descriptions."""
 BASELINE_COMPATIBLE = 0x40  # constraint_set1: what every WebRTC endpoint decodes (RFC 7742, 6.2)
+
+_PARAMETER = re.compile(r"[A-Za-z0-9-]{1,40}=[A-Za-z0-9.,+/-]{1,40}")
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ def choose(media: Media, preferences: Preferences = DEFAULT) -> Chosen | None:
     if media.rejected or media.kind not in FEEDBACK or not media.rtcp_mux or media.protocol not in PROTOCOLS:
         return None
     offered = [media.codecs[int(form)] for form in media.formats if form.isdigit() and int(form) in media.codecs]
-    able = [codec for codec in offered if _supported(media.kind, codec)]
+    able = [_cleaned(codec) for codec in offered if _supported(media.kind, codec)]
     if media.kind == "video":
         order = preferences.video or tuple(dict.fromkeys(codec.name for codec in able))
         able = sorted((c for c in able if c.name in order), key=lambda c: (order.index(c.name), _unusual(c)))
@@ -76,6 +87,12 @@ def _supported(kind: str, codec: Codec) -> bool:
     if kind == "audio":
         return codec.name == "opus" and codec.clock_rate == 48000
     return codec.name in VIDEO and codec.clock_rate == 90000
+
+
+def _cleaned(codec: Codec) -> Codec:
+    kept = [part.strip() for part in codec.parameters.split(";") if _PARAMETER.fullmatch(part.strip())]
+    text = ";".join(part for part in kept if part.partition("=")[0].lower() in PARAMETERS[codec.name])
+    return replace(codec, parameters=text)
 
 
 def _unusual(codec: Codec) -> tuple[int, int]:
@@ -127,7 +144,7 @@ def with_fec(codec: Codec) -> Codec:
         return codec
     kept = [p.strip() for p in codec.parameters.split(";") if p.strip() and not p.strip().startswith("useinbandfec")]
     text = ";".join([*kept, "useinbandfec=1"])
-    return Codec(codec.payload_type, codec.name, codec.clock_rate, codec.channels, text, codec.feedback)
+    return replace(codec, parameters=text)
 
 
 def red_of(codec: Codec, offered: Iterable[Codec]) -> Codec | None:

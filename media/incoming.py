@@ -9,6 +9,7 @@ from media import codecs, sdp
 from media.errors import InvalidSdp
 from media.producer import Producer
 from media.rtp import rtcp
+from media.rtp.estimate import LossEstimate
 from media.rtp.packet import HEADER, Malformed, payload_start
 from media.transport import Connection
 
@@ -30,6 +31,8 @@ class Incoming:
         """Those who wait for packets or a key frame: only they get ticks."""
         self._routes: dict[int, tuple[Producer, bool]] = {}  # SSRC -> (producer, is RTX)
         self._mid_id = -1
+        self._estimate = LossEstimate()
+        self._reported_at = 0.0
         self._session = secrets.randbits(62)
         self._version = 0
         self._order: list[str] = []  # mids by media section: the order never changes (RFC 8829, 5.2.2)
@@ -219,9 +222,16 @@ class Incoming:
             for p in self.producers.values()
             if p.kind == "video" and "goog-remb" in p.chosen.feedback and (limit := p.ceiling(now)) is not None
         }
-        if limits:
-            # REMB limits all listed sources together; sound rides on top of the pictures' limit.
-            packet += rtcp.remb(1, sum(limits.values()) + REMB_AUDIO, list(limits))
+        # REMB limits all listed sources together; sound rides on top of the pictures' limit.
+        limit = sum(limits.values()) + REMB_AUDIO if limits else None
+        uncounted = [p for p in self.producers.values() if p.ssrc and _estimated_here(p)]
+        if uncounted:
+            loss = max(p.track.fraction for p in uncounted)
+            estimate = self._estimate.update(self.connection.link.bytes_in, loss, now - self._reported_at)
+            limit = estimate if limit is None else min(limit, estimate)
+        self._reported_at = now
+        if limit is not None:
+            packet += rtcp.remb(1, limit, list(dict.fromkeys([*limits, *(p.ssrc for p in uncounted)])))
         self.connection.send_rtcp(packet)
 
     def close(self) -> None:
@@ -229,6 +239,12 @@ class Incoming:
         for producer in list(self.producers.values()):
             self._drop(producer)
         self.connection.close()
+
+
+def _estimated_here(producer: Producer) -> bool:
+    """Whether its sender leaves the estimate to us: it offered REMB, and no transport-wide feedback."""
+    feedback = producer.chosen.feedback
+    return producer.kind == "video" and "goog-remb" in feedback and "transport-cc" not in feedback
 
 
 def _types(producer: Producer) -> tuple[int | None, ...]:

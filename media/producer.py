@@ -48,6 +48,7 @@ class Producer:
         self.keyframe_requests = 0
         self._requested_at = -KEYFRAME_INTERVAL_S
         self._wants_keyframe = False
+        self._fir_number = 0
         self.agree(chosen)
 
     def agree(self, chosen: Chosen) -> None:
@@ -120,9 +121,13 @@ class Producer:
         self.sender_report = None
 
     def _want_keyframe(self) -> None:
-        if self.kind == "video":
+        if self._can_ask:
             self._wants_keyframe = True
             self.attention()
+
+    @property
+    def _can_ask(self) -> bool:
+        return self.kind == "video" and ("nack pli" in self.chosen.feedback or "ccm fir" in self.chosen.feedback)
 
     def set_muted(self, muted: bool) -> None:
         """Enforced here: what a muted source still sends reaches nobody."""
@@ -135,7 +140,7 @@ class Producer:
 
     def request_keyframe(self, now: float) -> None:
         """A receiver needs a key frame: ask now, or as soon as the throttle allows."""
-        if self.kind != "video" or self.feedback is None:
+        if self.feedback is None or not self._can_ask:
             return
         if not self.ssrc or now - self._requested_at < KEYFRAME_INTERVAL_S:
             self._want_keyframe()
@@ -143,7 +148,12 @@ class Producer:
         self._wants_keyframe = False
         self._requested_at = now
         self.keyframe_requests += 1
-        self.feedback.send_feedback(rtcp.receiver_report(1, []) + rtcp.pli(1, self.ssrc))
+        if "nack pli" in self.chosen.feedback:
+            request = rtcp.pli(1, self.ssrc)
+        else:
+            self._fir_number += 1  # another number is another request (RFC 5104, 4.3.1.2)
+            request = rtcp.fir(1, self.ssrc, self._fir_number)
+        self.feedback.send_feedback(rtcp.receiver_report(1, []) + request)
 
     def tick(self, now: float, round_trip: float) -> bool:
         """Fifty times a second: requests for what is missing, key frame requests that waited. False: no need."""
@@ -151,7 +161,9 @@ class Producer:
             return False
         if self.track.waiting:
             missing = self.track.due(now, round_trip)
-            if missing:
+            if missing and "nack" not in self.chosen.feedback:
+                self._want_keyframe()  # nothing else would mend the picture
+            elif missing:
                 packet = rtcp.nack(1, self.ssrc, [number & 0xFFFF for number in missing])
                 self.feedback.send_feedback(rtcp.receiver_report(1, []) + packet)
         if self._wants_keyframe and self.ssrc:

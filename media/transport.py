@@ -67,6 +67,7 @@ class Connection:
         "_fingerprints",
         "_former",
         "_transport",
+        "certificate",
         "credentials",
         "heard_at",
         "link",
@@ -77,6 +78,8 @@ class Connection:
 
     def __init__(self, transport: UdpTransport, now: float) -> None:
         self._transport = transport
+        self.certificate = transport.certificate
+        """The worker's when the connection began; later ones don't concern it."""
         self.owner: Owner | None = None
         self.credentials = _Credentials()
         self._former: _Credentials | None = None
@@ -107,7 +110,7 @@ class Connection:
         self._end_dtls()
         self.started_at = now
         self.state = "connecting"
-        self._dtls = Dtls(self._transport.certificate, fingerprints, self._send_datagram, self._dtls_done)
+        self._dtls = Dtls(self.certificate, fingerprints, self._send_datagram, self._dtls_done)
 
     def same_peer(self, fingerprints: list[tuple[str, str]]) -> bool:
         """Whether these are the fingerprints of the peer we already talk to."""
@@ -208,7 +211,7 @@ class Connection:
     @property
     def fingerprint(self) -> str:
         """Our certificate's, for the description."""
-        return self._transport.certificate.fingerprint
+        return self.certificate.fingerprint
 
     @property
     def ready(self) -> bool:
@@ -236,6 +239,8 @@ class UdpTransport:
 
     def __init__(self, certificate: Certificate, now: Callable[[], float], path: str = "auto") -> None:
         self.certificate = certificate
+        """Of connections that begin now."""
+        self._certified_at = now()
         self.port = 0
         self.path: Path = make_path(path, self._datagram)
         self.dense = False
@@ -250,6 +255,13 @@ class UdpTransport:
         self._flushing = False
         self._window_at = 0.0
         self._seen = 0
+
+    def rotate(self, now: float, max_age_s: float) -> bool:
+        """A new certificate once the present one is older than that; whether there was one."""
+        if now - self._certified_at < max_age_s:
+            return False
+        self.certificate, self._certified_at = Certificate(), now
+        return True
 
     @property
     def drops(self) -> Counter[str]:

@@ -114,6 +114,8 @@ class Worker:
                 room.speakers()
         if count % REPORT_EVERY == 0:
             control.report(now)
+            if self.transport.rotate(now, self._settings.media.certificate_max_age_s):
+                log.info("media_certificate_rotated")
             cpu, wall = time.process_time(), time.monotonic()
             self._load = (cpu - self._cpu[0]) / max(0.001, wall - self._cpu[1])
             self._cpu = (cpu, wall)

@@ -77,8 +77,10 @@ class Bridge:
 
 
 @asynccontextmanager
-async def call(worker: Worker, *identifiers: str, codec: str = "") -> AsyncIterator[tuple[Bridge, list[Page]]]:
-    """One Chromium process for each person, in the call; their pages prefer ``codec`` for pictures."""
+async def call(
+    worker: Worker, *identifiers: str, codec: str = "", hide: str = ""
+) -> AsyncIterator[tuple[Bridge, list[Page]]]:
+    """One Chromium process for each person, in the call; their pages prefer ``codec`` and hide lines with ``hide``."""
     bridge = Bridge(worker, str(uuid7()))
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(TestServer(bridge.application))
@@ -92,7 +94,7 @@ async def call(worker: Worker, *identifiers: str, codec: str = "") -> AsyncItera
             )
             stack.push_async_callback(browser.close)
             page = await browser.new_page()
-            await page.goto(f"http://127.0.0.1:{server.port}/?id={identifier}&codec={codec}")
+            await page.goto(f"http://127.0.0.1:{server.port}/?id={identifier}&codec={codec}&hide={hide}")
             await page.evaluate("start()")
             pages.append(page)
         yield bridge, pages
@@ -168,6 +170,26 @@ async def test_every_codec_of_chromium_is_seen_and_keyed_anew(worker: Worker, co
         await bridge.ask("doctor", "prefer", track_id=camera["track_id"], paused=True)
         await bridge.ask("doctor", "prefer", track_id=camera["track_id"], paused=False)
         await until(doctor, lambda r: r["keyFrames"] > report["keyFrames"])
+
+
+async def test_a_browser_that_knows_only_fir_sends_key_frames_for_it(worker: Worker) -> None:
+    async with call(worker, "patient", "doctor", hide="nack pli") as (bridge, pages):
+        patient, doctor = pages
+        report = await until(doctor, lambda r: r["framesDecoded"] > 15)
+        tracks = (await bridge.ask("doctor", "stats"))["rooms"][bridge.room]["patient"]["tracks"]
+        camera = next(track for track in tracks if track["source"] == "camera")
+        await bridge.ask("doctor", "prefer", track_id=camera["track_id"], paused=True)
+        await bridge.ask("doctor", "prefer", track_id=camera["track_id"], paused=False)
+        await until(doctor, lambda r: r["keyFrames"] > report["keyFrames"])
+        sent = await patient.evaluate("report()")
+        assert sent["firReceived"] >= 1
+        assert sent["pliReceived"] == 0
+
+
+async def test_a_browser_without_transport_feedback_is_told_a_rate(worker: Worker) -> None:
+    async with call(worker, "patient", "doctor", hide="transport") as (_, pages):
+        await until(pages[1], lambda r: r["framesDecoded"] > 15)
+        await until(pages[0], lambda r: r["available"] > 1_000_000)  # without any feedback: 300 000
 
 
 async def test_a_muted_camera_reaches_nobody_whatever_the_page_sends(worker: Worker) -> None:
