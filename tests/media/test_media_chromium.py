@@ -186,12 +186,6 @@ async def test_a_browser_that_knows_only_fir_sends_key_frames_for_it(worker: Wor
         assert sent["pliReceived"] == 0
 
 
-async def test_a_browser_without_transport_feedback_is_told_a_rate(worker: Worker) -> None:
-    async with call(worker, "patient", "doctor", hide="transport") as (_, pages):
-        await until(pages[1], lambda r: r["framesDecoded"] > 15)
-        await until(pages[0], lambda r: r["available"] > 1_000_000)  # without any feedback: 300 000
-
-
 async def test_a_muted_camera_reaches_nobody_whatever_the_page_sends(worker: Worker) -> None:
     async with call(worker, "patient", "doctor") as (bridge, pages):
         _, doctor = pages
