@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -131,6 +132,11 @@ class Course:
             row = await repository.get(tx, appointment_id, lock=True)
             if row is not None and row.status == "in-progress":
                 await repository.set_ended(tx, appointment_id, at)
+
+    async def attendance(self, appointment_ids: Sequence[UUID]) -> dict[UUID, repository.Presence]:
+        """Who was at these visits; those that nobody came near are left out. For other modules."""
+        async with self._database.reading() as tx:
+            return await repository.presence(tx, appointment_ids)
 
     async def probed(self, appointment_id: UUID, person_id: UUID, verdict: dict[str, Any]) -> None:
         """Store a network test's verdict beside the attendance evidence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -59,6 +60,15 @@ def _consultation(row: Row) -> Consultation:
         row["attendance_outcome"],
         row["attendance_evidence"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Who was at a visit."""
+
+    patient_waited: bool  # in the waiting room or in the call
+    practitioner_joined: bool
+    met: bool
 
 
 async def ensure(tx: Transaction, consultation_id: UUID, patient_id: UUID, practitioner_id: UUID) -> None:
@@ -152,6 +162,16 @@ async def close_stays(
 async def stays(tx: Transaction, consultation_id: UUID) -> list[StayRow]:
     sql = "SELECT participant_id, role, joined_at, left_at FROM stays WHERE consultation_id = $1 ORDER BY joined_at"
     return [StayRow(*row) for row in await tx.fetch(sql, consultation_id)]
+
+
+async def presence(tx: Transaction, consultation_ids: Sequence[UUID]) -> dict[UUID, Presence]:
+    rows = await tx.fetch(
+        "SELECT c.id, c.waiting_since IS NOT NULL OR coalesce(bool_or(s.role = 'patient'), false), "
+        "coalesce(bool_or(s.role = 'practitioner'), false), c.started_at IS NOT NULL "
+        "FROM consultations c LEFT JOIN stays s ON s.consultation_id = c.id WHERE c.id = ANY($1) GROUP BY c.id",
+        list(consultation_ids),
+    )
+    return {row[0]: Presence(row[1], row[2], row[3]) for row in rows}
 
 
 async def latest_notes(tx: Transaction, consultation_id: UUID) -> NotesRow | None:

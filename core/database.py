@@ -89,7 +89,7 @@ class Transaction:
 
 
 class Database:
-    """A module's pool. ``transaction()`` is the only way to change anything."""
+    """A module's pool. ``transaction()`` and ``at_once()`` are the only ways to change anything."""
 
     def __init__(self, pool: asyncpg.Pool[Row], role: str) -> None:
         self._pool = pool
@@ -108,6 +108,14 @@ class Database:
         """A connection without an explicit transaction, for single-statement reads."""
         async with self._pool.acquire() as connection:
             yield Transaction(connection)
+
+    @asynccontextmanager
+    async def at_once(self) -> AsyncIterator[Transaction]:
+        """For one statement that is a whole use case by itself: PostgreSQL commits it when it is done."""
+        async with self._pool.acquire() as connection:
+            tx = Transaction(connection)
+            yield tx
+        await tx.run_after_commit()
 
     async def close(self) -> None:
         await self._pool.close()

@@ -106,6 +106,15 @@ class Visit(Section):
     seat_grace_s: int = 60  # a seat without a connection is kept this long
 
 
+class Scheduling(Section):
+    hold_s: int = Field(5 * 60, ge=30, le=3600)  # how long a slot is held while its patient pays
+    holds_per_person: int = Field(3, ge=1, le=20)
+    offer_s: int = Field(15 * 60, ge=60, le=86400)  # how long somebody of the waitlist has to answer
+    cancel_free_s: int = Field(24 * 3600, ge=0)  # a patient owes nothing when cancelling this long before the start …
+    cancel_regret_s: int = Field(30 * 60, ge=0)  # … or this soon after booking, before the start
+    drop_in_s: int = Field(4 * 3600, ge=60)  # a drop-in that nobody took waits no longer
+
+
 class Settings(Section):
     mode: Literal["demo", "development", "production"] = "development"
     data_dir: Path = Path("var")
@@ -121,6 +130,7 @@ class Settings(Section):
     limits: Limits = Limits()
     mail: Mail = Mail()
     visit: Visit = Visit()
+    scheduling: Scheduling = Scheduling()
 
     @property
     def public_url(self) -> str:

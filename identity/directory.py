@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +16,8 @@ from core.security.principal import Principal
 from core.security.vault import Vault
 from identity import repository
 from identity.people import Contact, Person, Practitioner, PractitionerProfile
+from identity.search import Search, read_cursor
+from identity.search import cursor as next_cursor
 from identity.specialties import name_of
 
 UNCHANGED: Any = object()  # tells "leave as it is" from None, which clears
@@ -60,23 +60,25 @@ class Directory:
             return {each.id: each for each in await repository.practitioners(tx, ids)}
 
     async def search(
-        self,
-        *,
-        specialty: str | None = None,
-        language: str | None = None,
-        name: str | None = None,
-        cursor: str | None = None,
-        limit: int = 20,
+        self, wanted: Search, *, cursor: str | None = None, limit: int = 20
     ) -> tuple[list[Practitioner], str | None]:
-        """Published practitioners by name, and the next page's cursor. Raises InvalidInput for a bad cursor."""
-        after = _read_cursor(cursor)
+        """Published practitioners by name or nearest first, and the next page's cursor.
+
+        Raises InvalidInput for a bad cursor.
+        """
+        after = read_cursor(wanted, cursor)
         async with self._database.reading() as tx:
-            found = await repository.search_practitioners(
-                tx, specialty=specialty, language=language, name=name, after=after, limit=limit + 1
-            )
-        more = len(found) > limit
-        found = found[:limit]
-        return found, _cursor(found[-1]) if more else None
+            found = await repository.search_practitioners(tx, wanted, after, limit + 1)
+        following = None
+        if len(found) > limit:
+            last, distance = found[limit - 1]
+            following = next_cursor(wanted, last.person.name, distance, last.id)
+        return [each for each, _ in found[:limit]], following
+
+    async def licences_until(self, last: date) -> list[Practitioner]:
+        """Published practitioners whose licence ends on that day or before."""
+        async with self._database.reading() as tx:
+            return await repository.licences_until(tx, last)
 
     async def specialties(self) -> list[SpecialtyCount]:
         """Those that published practitioners have, by name."""
@@ -191,17 +193,3 @@ class Directory:
         if sealed is None:
             return None
         return await self._vault.decrypt_text(person_id, f"person/{person_id}/{field}", sealed)
-
-
-def _cursor(last: Practitioner) -> str:
-    return base64.urlsafe_b64encode(json.dumps([last.person.name, str(last.id)]).encode()).decode()
-
-
-def _read_cursor(cursor: str | None) -> tuple[str, UUID] | None:
-    if cursor is None:
-        return None
-    try:
-        name, person_id = json.loads(base64.urlsafe_b64decode(cursor))
-        return str(name), UUID(person_id)
-    except (ValueError, TypeError, AttributeError):
-        raise InvalidInput.of("cursor", "is not one of ours") from None

@@ -57,12 +57,15 @@ class PractitionerProfile:
     licence_expires_on: date | None = None
     licence_verified: bool = False
     published: bool = False
+    place: tuple[float, float] | None = None  # latitude and longitude, for searches by distance
+    insurers: tuple[str, ...] = ()  # whose patients are taken
 
 
 @dataclass(frozen=True, slots=True)
 class Practitioner:
     person: Person
     profile: PractitionerProfile
+    distance_m: int | None = None  # from where a search asked
 
     @property
     def id(self) -> UUID:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import asyncpg
@@ -12,6 +12,7 @@ import asyncpg
 from core.database import Row, Transaction
 from identity.errors import EmailTaken
 from identity.people import Person, Practitioner, PractitionerProfile, email_key
+from identity.search import Place, Search, statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,11 @@ def _practitioner(row: Row) -> Practitioner:
         location=row["location"],
         about=row["about"],
         published=row["published"],
+        place=None if row["lat"] is None else (row["lat"], row["lon"]),
+        insurers=tuple(row["insurers"]),
     )
-    return Practitioner(_person(row), profile)
+    distance = row.get("distance")
+    return Practitioner(_person(row), profile, None if distance is None else round(distance))
 
 
 def _pattern(text: str) -> str:
@@ -183,13 +187,14 @@ async def use_verification(tx: Transaction, verification_id: UUID, now: datetime
 async def put_practitioner(tx: Transaction, person_id: UUID, profile: PractitionerProfile, now: datetime) -> None:
     await tx.execute(
         "INSERT INTO practitioners (person_id, title, specialties, languages, licence_number, licence_expires_on,"
-        " licence_verified_at, fee_minor, currency, location, about, published)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        " licence_verified_at, fee_minor, currency, location, about, published, lat, lon, insurers)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
         " ON CONFLICT (person_id) DO UPDATE SET title = excluded.title, specialties = excluded.specialties,"
         " languages = excluded.languages, licence_number = excluded.licence_number,"
         " licence_expires_on = excluded.licence_expires_on, licence_verified_at = excluded.licence_verified_at,"
         " fee_minor = excluded.fee_minor, currency = excluded.currency, location = excluded.location,"
-        " about = excluded.about, published = excluded.published",
+        " about = excluded.about, published = excluded.published, lat = excluded.lat, lon = excluded.lon,"
+        " insurers = excluded.insurers",
         person_id,
         profile.title,
         list(profile.specialties),
@@ -202,6 +207,8 @@ async def put_practitioner(tx: Transaction, person_id: UUID, profile: Practition
         profile.location,
         profile.about,
         profile.published,
+        *(profile.place or (None, None)),
+        list(profile.insurers),
     )
 
 
@@ -214,26 +221,16 @@ async def practitioners(tx: Transaction, ids: Sequence[UUID]) -> list[Practition
 
 
 async def search_practitioners(
-    tx: Transaction,
-    *,
-    specialty: str | None,
-    language: str | None,
-    name: str | None,
-    after: tuple[str, UUID] | None,
-    limit: int,
-) -> list[Practitioner]:
-    """Published ones by name; ``after`` is the name and id of the last one seen."""
+    tx: Transaction, search: Search, after: Place | None, limit: int
+) -> list[tuple[Practitioner, float | None]]:
+    """Published ones by name, or nearest first with their distance in metres."""
+    sql, values = statement(search, after, limit)
+    return [(_practitioner(row), row["distance"]) for row in await tx.fetch(sql, *values)]
+
+
+async def licences_until(tx: Transaction, last: date) -> list[Practitioner]:
     rows = await tx.fetch(
-        "SELECT * FROM practitioner_profiles WHERE published"
-        " AND ($1::text IS NULL OR specialties @> ARRAY[$1]) AND ($2::text IS NULL OR languages @> ARRAY[$2])"
-        " AND ($3::text IS NULL OR name ILIKE $3) AND ($4::text IS NULL OR (name, id) > ($4, $5::uuid))"
-        " ORDER BY name, id LIMIT $6",
-        specialty,
-        language,
-        None if name is None else _pattern(name),
-        None if after is None else after[0],
-        None if after is None else after[1],
-        limit,
+        "SELECT * FROM practitioner_profiles WHERE published AND licence_expires_on <= $1 ORDER BY id", last
     )
     return [_practitioner(row) for row in rows]
 

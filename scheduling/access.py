@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from core.security.policy import Policy, Relation
 from core.security.principal import Principal
 from scheduling.lifecycle import Status
 from scheduling.models import Appointment
+from scheduling.ports import Authority
 
 ACTION_OF_STATUS: dict[Status, str] = {
     "arrived": "appointment.arrive",
@@ -18,7 +21,7 @@ ACTION_OF_STATUS: dict[Status, str] = {
 
 
 def relations(principal: Principal, appointment: Appointment) -> list[Relation]:
-    """How the principal stands to an appointment, in the role acted in."""
+    """How the principal stands to an appointment by their own name, in the role acted in."""
     if principal.role == "patient" and principal.person_id == appointment.patient_id:
         return ["self"]
     if principal.role == "practitioner" and principal.person_id == appointment.practitioner_id:
@@ -26,23 +29,50 @@ def relations(principal: Principal, appointment: Appointment) -> list[Relation]:
     return []
 
 
+class Standing:
+    """How people stand to patients and their appointments, authority over another person included."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+
+    async def to_patient(self, principal: Principal, patient_id: UUID) -> list[Relation]:
+        """``self`` for oneself, ``proxy`` for somebody one may act for."""
+        if principal.person_id is None or principal.role != "patient":
+            return []
+        if principal.person_id == patient_id:
+            return ["self"]
+        return ["proxy"] if await self._authority.acts_for(principal.person_id, patient_id) else []
+
+    async def to(self, principal: Principal, appointment: Appointment) -> list[Relation]:
+        return relations(principal, appointment) or await self.to_patient(principal, appointment.patient_id)
+
+
 def allow(policy: Policy) -> None:
     """Add this module's rules."""
-    for action in ("read", "cancel", "reschedule", "arrive", "edit_reason"):
+    for action in ("read", "cancel", "reschedule"):
+        policy.allow(f"appointment.{action}", "patient", relation=("self", "proxy"))
+        policy.allow(f"appointment.{action}", "practitioner", relation="own")
+        policy.allow(f"appointment.{action}", "desk", "admin")
+    for action in ("arrive", "edit_reason"):
         policy.allow(f"appointment.{action}", "patient", relation="self")
         policy.allow(f"appointment.{action}", "practitioner", relation="own")
         policy.allow(f"appointment.{action}", "desk", "admin")
     # The reason is health data: the desk may write it down for somebody, and not read it afterwards.
     policy.allow("appointment.read_reason", "patient", relation="self")
     policy.allow("appointment.read_reason", "practitioner", relation="own")
-    policy.allow("appointment.book", "patient", relation="self")
+    # Holds, series, the waitlist and drop-ins go with the right to book.
+    policy.allow("appointment.book", "patient", relation=("self", "proxy"))
     policy.allow("appointment.book", "desk", "admin", "system")
+    policy.allow("appointment.overlap", "desk", "admin")
     policy.allow("appointment.arrange", "system")
     policy.allow("appointment.list", "desk", "admin")
     policy.allow("appointment.no_show", "practitioner", relation="own")
     policy.allow("appointment.no_show", "desk", "admin")
     policy.allow("appointment.withdraw", "desk", "admin")
     policy.allow("appointment.complete", "practitioner", relation="own")
+    policy.allow("queue.read", "practitioner", relation="own")
+    policy.allow("queue.read", "desk", "admin")
+    policy.allow("drop_in.take", "practitioner")
     for action in ("schedule.read", "schedule.write"):
         policy.allow(action, "practitioner", relation="own")
         policy.allow(action, "desk", "admin", "system")

@@ -32,11 +32,19 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True, order=True)
+class Slot(Interval):
+    """A stretch that can be booked, and where the practitioner is then; "" unless the hours say so."""
+
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True, order=True)
 class Hours:
     """Wall time of one day in minutes after midnight, half-open; 1440 is the end of the day."""
 
     start: int
     end: int
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,7 @@ class Schedule:
     horizon_days: int  # the last local day offered is this many days from today
     rules: tuple[WeeklyRule, ...]
     exceptions: tuple[DayException, ...] = ()
+    buffer_before_minutes: int = 0  # kept free before each appointment
 
     @property
     def slot(self) -> timedelta:
@@ -78,6 +87,14 @@ class Schedule:
     @property
     def buffer(self) -> timedelta:
         return timedelta(minutes=self.buffer_minutes)
+
+    @property
+    def buffer_before(self) -> timedelta:
+        return timedelta(minutes=self.buffer_before_minutes)
+
+    def blocked(self, slot: Interval) -> Interval:
+        """The time an appointment takes up: the slot with its buffers."""
+        return Interval(slot.start - self.buffer_before, slot.end + self.buffer)
 
 
 def local_day(schedule_zone: str, moment: datetime) -> date:
@@ -96,9 +113,9 @@ def hours_on(schedule: Schedule, day: date) -> list[Hours]:
     return _union([*hours, *(each.hours for each in of_day if not each.closed and each.hours)])
 
 
-def windows_on(schedule: Schedule, day: date) -> list[Interval]:
+def windows_on(schedule: Schedule, day: date) -> list[Slot]:
     """The day's opening hours as real time, correct across changes of the zone's offset."""
-    found: list[Interval] = []
+    found: list[Slot] = []
     segments = _segments_of_day(schedule.time_zone, day)
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     for hours in hours_on(schedule, day):
@@ -107,24 +124,24 @@ def windows_on(schedule: Schedule, day: date) -> list[Interval]:
             end = min(midnight + timedelta(minutes=hours.end) - offset, segment.end)
             if start >= end:
                 continue
-            if found and found[-1].end == start:
-                found[-1] = Interval(found[-1].start, end)
+            if found and found[-1].end == start and found[-1].location == hours.location:
+                found[-1] = Slot(found[-1].start, end, hours.location)
             else:
-                found.append(Interval(start, end))
+                found.append(Slot(start, end, hours.location))
     return sorted(found)
 
 
-def grid_on(schedule: Schedule, day: date) -> Iterator[Interval]:
+def grid_on(schedule: Schedule, day: date) -> Iterator[Slot]:
     """Every slot of the day, free or not, in order. The grid restarts with each window."""
-    step = schedule.slot + schedule.buffer
+    step = schedule.buffer_before + schedule.slot + schedule.buffer
     for window in windows_on(schedule, day):
         start = window.start
         while start + schedule.slot <= window.end:
-            yield Interval(start, start + schedule.slot)
+            yield Slot(start, start + schedule.slot, window.location)
             start += step
 
 
-def offered(schedule: Schedule, start: datetime, now: datetime) -> Interval | None:
+def offered(schedule: Schedule, start: datetime, now: datetime) -> Slot | None:
     """The slot that begins at ``start`` if the rules, notice and horizon offer it; who holds it is not asked here."""
     if not _bookable(schedule, start, now):
         return None
@@ -134,10 +151,10 @@ def offered(schedule: Schedule, start: datetime, now: datetime) -> Interval | No
 
 def slots(
     schedule: Schedule, busy: Sequence[Interval], now: datetime, first: date, last: date | None = None
-) -> Iterator[Interval]:
+) -> Iterator[Slot]:
     """Free slots from local day ``first`` to ``last`` (both included; the horizon by default), lazily and in order.
 
-    ``busy`` intervals include the buffer that follows each appointment; they need not be sorted.
+    ``busy`` intervals include buffers; they need not be sorted.
     """
     today = local_day(schedule.time_zone, now)
     horizon = today + timedelta(days=schedule.horizon_days)
@@ -145,8 +162,7 @@ def slots(
     taken = _Busy(busy)
     while day <= end:
         for slot in grid_on(schedule, day):
-            blocked = Interval(slot.start, slot.end + schedule.buffer)
-            if _bookable(schedule, slot.start, now) and not taken.overlaps(blocked):
+            if _bookable(schedule, slot.start, now) and not taken.overlaps(schedule.blocked(slot)):
                 yield slot
         day += timedelta(days=1)
 
@@ -182,12 +198,16 @@ class _Busy:
 
 
 def _union(hours: Iterable[Hours]) -> list[Hours]:
+    """Apart from each other. Where two locations overlap, the hours that began first go on: nobody is in two places."""
     merged: list[Hours] = []
     for each in sorted(hours):
-        if merged and each.start <= merged[-1].end:
-            merged[-1] = Hours(merged[-1].start, max(merged[-1].end, each.end))
-        else:
+        last = merged[-1] if merged else None
+        if last is None or each.start > last.end:
             merged.append(each)
+        elif each.location == last.location:
+            merged[-1] = Hours(last.start, max(last.end, each.end), last.location)
+        elif each.end > last.end:
+            merged.append(Hours(last.end, each.end, each.location))
     return merged
 
 
@@ -196,7 +216,7 @@ def _without(hours: Iterable[Hours], closed: Hours) -> list[Hours]:
     for each in hours:
         for start, end in ((each.start, min(each.end, closed.start)), (max(each.start, closed.end), each.end)):
             if start < end:
-                left.append(Hours(start, end))
+                left.append(Hours(start, end, each.location))
     return left
 
 

@@ -17,3 +17,29 @@ class SlotNotOffered(Conflict):
 
     code = "slot_not_offered"
     title = "This time is not offered: choose one from the list"
+
+
+class TooManyHolds(Conflict):
+    """One person keeps only so many times at once."""
+
+    code = "too_many_holds"
+    title = "You keep several times already: book or release one first"
+
+
+class SeriesConflict(Conflict):
+    """Some visits of a series can't be booked, so none was. ``conflicts`` lists ``{date, start, code}``."""
+
+    code = "series_conflict"
+    title = "Not every visit of the series can be booked: none was"
+
+
+class AlreadyWaiting(Conflict):
+    code = "already_waiting"
+    title = "You are waiting for this already"
+
+
+class OfferGone(Conflict):
+    """The offer has run out, or there was none."""
+
+    code = "offer_gone"
+    title = "This offer has run out"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -27,6 +27,7 @@ class AppointmentBooked(AppointmentFact):
     specialty: str
     fee_minor: int
     currency: str
+    kind: str = "video"  # or drop_in
 
 
 class AppointmentRescheduled(AppointmentFact):
@@ -36,12 +37,13 @@ class AppointmentRescheduled(AppointmentFact):
 
 
 class AppointmentCancelled(AppointmentFact):
-    """``in_time``: early enough that nothing is owed."""
+    """``in_time``: nothing is owed, by the policy in force when it was cancelled. ``free_until``: what it said."""
 
     name: ClassVar[str] = "appointment.cancelled"
 
     by: str  # patient, practitioner, desk, admin, system
     in_time: bool
+    free_until: datetime | None = None
 
 
 class AppointmentCompleted(AppointmentFact):
@@ -50,3 +52,32 @@ class AppointmentCompleted(AppointmentFact):
 
 class AppointmentNoShow(AppointmentFact):
     name: ClassVar[str] = "appointment.no_show"
+
+
+class WaitlistOffered(Fact):
+    """A freed time is kept for somebody of the waitlist until ``expires_at``."""
+
+    name: ClassVar[str] = "waitlist.offered"
+    order_by: ClassVar[str] = "entry_id"
+
+    entry_id: UUID
+    patient_id: UUID
+    practitioner_id: UUID
+    start: datetime
+    end: datetime
+    expires_at: datetime
+
+
+class LicenceEnding(Fact):
+    """A practitioner's licence ends: no slots are offered after ``expires_on``, their last day.
+
+    Told 30, 7 and 0 days before. ``appointments_after`` counts those already booked for later.
+    """
+
+    name: ClassVar[str] = "practitioner.licence_ending"
+    order_by: ClassVar[str] = "practitioner_id"
+
+    practitioner_id: UUID
+    expires_on: date
+    days_before: int
+    appointments_after: int

@@ -5,6 +5,7 @@ booked → arrived → checked-in → fulfilled, or cancelled, or noshow; entere
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
@@ -35,11 +36,6 @@ NEXT: dict[Status, frozenset[Status]] = {
 }
 OPEN: frozenset[Status] = frozenset({"booked", "arrived", "checked-in"})
 
-# Nothing is owed when the patient cancels this long before the start …
-CANCEL_NOTICE = timedelta(hours=24)
-# … or thinks better of it at once, and the visit has not begun.
-CANCEL_REGRET = timedelta(minutes=30)
-
 
 def move(present: Status, to: Status) -> Status:
     """The next status. Raises InvalidTransition."""
@@ -65,10 +61,30 @@ def require_time_for(to: Status, *, start: datetime, end: datetime, opens_at: da
         raise InvalidTransition("The visit is not open yet")
 
 
-def cancelled_in_time(*, by: str, start: datetime, booked_at: datetime, now: datetime) -> bool:
-    """True when nothing is owed: the patient cancelled early enough, or somebody of the clinic cancelled."""
-    if by != "patient":
-        return True
-    if now >= start:
-        return False
-    return start - now >= CANCEL_NOTICE or now - booked_at <= CANCEL_REGRET
+def after_visit(present: Status, *, patient_waited: bool, practitioner_joined: bool, met: bool) -> Status | None:
+    """What an appointment becomes that is still open when its visit closes; None leaves it to the practitioner.
+
+    Both met: completing is the practitioner's act. The patient came and nobody received them: called off by the
+    clinic, nothing is owed. The patient did not come: a no-show.
+    """
+    if met:
+        return None
+    if patient_waited or present in ("arrived", "checked-in"):
+        return None if practitioner_joined and present == "checked-in" else "cancelled"
+    return "noshow"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelPolicy:
+    """Until when a patient owes nothing: ``free`` before the start, or ``regret`` after booking if that is later."""
+
+    free: timedelta
+    regret: timedelta
+
+    def free_until(self, *, start: datetime, booked_at: datetime) -> datetime:
+        """The last moment, never after the start."""
+        return min(start, max(start - self.free, booked_at + self.regret))
+
+    def in_time(self, *, by: str, start: datetime, booked_at: datetime, now: datetime) -> bool:
+        """True when nothing is owed: early enough, or somebody of the clinic cancelled."""
+        return by != "patient" or (now < start and now <= self.free_until(start=start, booked_at=booked_at))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 from uuid import UUID
 
 from scheduling.availability import Interval, Schedule
@@ -27,6 +28,7 @@ class Appointment:
     specialty: str
     start: datetime
     end: datetime
+    blocked_from: datetime  # with the buffers
     blocked_until: datetime
     time_zone: str
     local_date: date
@@ -37,6 +39,9 @@ class Appointment:
     booked_role: str
     created_at: datetime
     version: int
+    location: str = ""
+    overlap: bool = False  # staff put it on top of other visits, on purpose
+    series_id: UUID | None = None
 
     @property
     def reason_place(self) -> str:
@@ -72,6 +77,7 @@ class AppointmentView:
     patient_name: str
     reason: str | None
     window: VisitWindow
+    free_cancel_until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +95,65 @@ class Filter:
     limit: int = 50
 
 
-BusyTimes = dict[UUID, list[Interval]]
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A slot kept for a patient until ``expires_at``: on their own wish (hold) or from the waitlist (offer)."""
+
+    id: UUID
+    practitioner_id: UUID
+    patient_id: UUID
+    start: datetime
+    end: datetime
+    expires_at: datetime
+    kind: Literal["hold", "offer"] = "hold"
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Time that is spoken for; ``until`` is when it lapses by itself, if it does."""
+
+    start: datetime
+    end: datetime
+    until: datetime | None
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(self.start, self.end)
+
+
+BusyTimes = dict[UUID, list[Busy]]
+
+
+WaitStatus = Literal["waiting", "offered", "booked", "left", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitlistEntry:
+    """Somebody who wants a time that is not free: with one practitioner, or with anybody of a specialty."""
+
+    id: UUID
+    patient_id: UUID
+    practitioner_id: UUID | None
+    specialty: str | None
+    first_day: date  # in the practitioner's zone
+    last_day: date
+    status: WaitStatus
+    offer_id: UUID | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class DropIn:
+    """Somebody who wants to see the next free clinician now."""
+
+    id: UUID
+    patient_id: UUID
+    specialty: str
+    reason: bytes | None  # encrypted
+    status: Literal["waiting", "taken", "left", "over"]
+    appointment_id: UUID | None
+    created_at: datetime
+
+    @property
+    def reason_place(self) -> str:
+        return f"drop-in/{self.id}/reason"

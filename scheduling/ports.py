@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 from uuid import UUID
 
@@ -26,6 +27,24 @@ class Practitioner:
     about: str
     licence_verified: bool
     published: bool
+    licence_expires_on: date | None = None  # the last day on which the practitioner may work
+    insurers: tuple[str, ...] = ()
+    distance_m: int | None = None  # from where the search asked
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is searched for; None leaves it open. Fees are in minor units of ``currency``; ``near`` is (lat, lon)."""
+
+    specialty: str | None = None
+    language: str | None = None
+    name: str | None = None
+    fee_min: int | None = None
+    fee_max: int | None = None
+    currency: str | None = None
+    insurer: str | None = None
+    near: tuple[float, float] | None = None
+    within_m: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +61,12 @@ class Practitioners(Protocol):
         """Profiles by id, published or not; unknown ids are left out."""
         ...
 
-    async def search(
-        self, *, specialty: str | None, language: str | None, name: str | None, cursor: str | None, limit: int
-    ) -> tuple[list[Practitioner], str | None]:
-        """Published profiles only, in a stable order, with the next page's cursor."""
+    async def search(self, wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[Practitioner], str | None]:
+        """Published profiles only, by name or nearest first, with the next page's cursor."""
+        ...
+
+    async def licences_until(self, last: date) -> list[Practitioner]:
+        """Published ones whose licence ends on that day or before."""
         ...
 
     async def specialties(self) -> list[Specialty]: ...
@@ -57,7 +78,26 @@ class People(Protocol):
         ...
 
 
+class Authority(Protocol):
+    async def acts_for(self, person_id: UUID, patient_id: UUID) -> bool:
+        """True while the person may act for the patient."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """Who was there, as the visit recorded it."""
+
+    patient_waited: bool  # came to the waiting room or into the call
+    practitioner_joined: bool
+    met: bool  # both were in the call together
+
+
 class Consultations(Protocol):
+    async def attendance(self, appointment_ids: Sequence[UUID]) -> Mapping[UUID, Attendance]:
+        """Visits that nobody came near are left out."""
+        ...
+
     async def complete(self, principal: Principal, appointment_id: UUID, summary: str) -> None:
         """Complete the consultation as this practitioner; it publishes ``consultation.completed``.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from core.clock import Clock
@@ -16,12 +16,14 @@ from core.errors import Forbidden, NotFound
 from core.security.policy import Policy
 from core.security.principal import Principal
 from core.security.vault import KeyDestroyed, Vault
-from core.settings import Visit
-from scheduling.access import relations
+from core.settings import Settings
+from scheduling.access import Standing, relations
 from scheduling.availability import local_day
+from scheduling.lifecycle import CancelPolicy
 from scheduling.models import Appointment, AppointmentView, Filter, VisitWindow, reason_place, visit_window
 from scheduling.ports import People
 from scheduling.repository import Repository
+from scheduling.time_repository import TimeRepository
 
 
 class Reader:
@@ -29,18 +31,25 @@ class Reader:
         self,
         database: Database,
         repository: Repository,
+        times: TimeRepository,
         clock: Clock,
         policy: Policy,
         vault: Vault,
-        visit: Visit,
+        settings: Settings,
         people: People,
+        standing: Standing,
     ) -> None:
         self._database = database
         self._repository = repository
+        self._times = times
         self._clock = clock
         self._policy = policy
         self._vault = vault
-        self._visit = visit
+        self._visit = settings.visit
+        self._standing = standing
+        self._cancelling = CancelPolicy(
+            timedelta(seconds=settings.scheduling.cancel_free_s), timedelta(seconds=settings.scheduling.cancel_regret_s)
+        )
         self._people = people
 
     async def view(self, principal: Principal, appointment_id: UUID) -> AppointmentView:
@@ -49,7 +58,7 @@ class Reader:
             found = await self._repository.get(tx, appointment_id)
         if found is None:
             raise NotFound()
-        self._policy.require(principal, "appointment.read", relations(principal, found))
+        self._policy.require(principal, "appointment.read", await self._standing.to(principal, found))
         view = await self.show(principal, found)
         await self._audit_reading(principal, [view])
         return view
@@ -65,7 +74,7 @@ class Reader:
         async with self._database.reading() as tx:
             if today:
                 now = self._clock.now()
-                zones = await self._repository.time_zones(tx)
+                zones = await self._times.time_zones(tx)
                 scope = replace(scope, days=tuple((zone, local_day(zone, now)) for zone in {*zones, "UTC"}))
             rows = await self._repository.search(tx, replace(scope, limit=wanted.limit + 1))
         page = rows[: wanted.limit]
@@ -86,6 +95,7 @@ class Reader:
             patient_name=names.get(each.patient_id, ""),
             reason=reason if self._may_read_reason(principal, each) else None,
             window=self.window(each),
+            free_cancel_until=self._cancelling.free_until(start=each.start, booked_at=each.created_at),
         )
 
     def window(self, appointment: Appointment) -> VisitWindow:

@@ -7,19 +7,27 @@ from datetime import date, datetime
 from core.errors import Forbidden, InvalidInput, InvalidTransition, NotFound, VersionConflict
 from core.http.routes import Call, Routes
 from scheduling import schemas
-from scheduling.booking import Booking
-from scheduling.errors import SlotNotOffered, SlotTaken
+from scheduling.booking import Booking, Request
+from scheduling.drop_ins import DropIns
+from scheduling.errors import SeriesConflict, SlotNotOffered, SlotTaken, TooManyHolds
 from scheduling.lifecycle import Word
 from scheduling.models import Filter
 from scheduling.offers import Offers
+from scheduling.queue_routes import drop_in_routes, patient_of, waitlist_routes
 from scheduling.service import Appointments, Change
+from scheduling.waitlist import Waitlist
 
 
-def build_routes(booking: Booking, appointments: Appointments, offers: Offers) -> Routes:
+def build_routes(
+    booking: Booking, appointments: Appointments, offers: Offers, waitlist: Waitlist, drop_ins: DropIns
+) -> Routes:
     routes = Routes("scheduling")
     _offers(routes, offers)
     _booking(routes, booking)
+    _holds(routes, booking)
     _appointments(routes, appointments)
+    waitlist_routes(routes, waitlist)
+    drop_in_routes(routes, drop_ins)
     return routes
 
 
@@ -38,16 +46,9 @@ def _offers(routes: Routes, offers: Offers) -> None:
     async def providers(call: Call[None, schemas.ProviderQuery]) -> schemas.Providers:
         """Find practitioners and their next free slots"""
         query = call.query
-        found, following = await offers.search(
-            specialty=query.specialty,
-            day=query.date,
-            language=query.language,
-            name=query.name,
-            cursor=query.cursor,
-            limit=query.limit,
-        )
+        found, following = await offers.search(query.wanted(), day=query.date, cursor=query.cursor, limit=query.limit)
         items = [schemas.Provider.of(each.profile, each.time_zone, each.next_slots) for each in found]
-        return schemas.Providers(items=items, next_cursor=following)
+        return schemas.Providers.model_construct(items=items, next_cursor=following)
 
     @routes.get("/providers/{id}", returns=schemas.Provider, auth="none", errors=(NotFound,))
     async def provider(call: Call[None, None]) -> schemas.Provider:
@@ -63,8 +64,9 @@ def _offers(routes: Routes, offers: Offers) -> None:
         errors=(NotFound,),
     )
     async def available(call: Call[None, schemas.AvailableQuery]) -> schemas.Slots:
-        """List a practitioner's free slots of a day in the practitioner's zone"""
-        free, time_zone = await offers.available(call.query.practitioner_id, call.query.date)
+        """List a practitioner's free slots of a day or several, days in the practitioner's zone"""
+        query = call.query
+        free, time_zone = await offers.available(query.practitioner_id, query.date, query.days)
         return schemas.Slots(items=[schemas.Slot.of(each) for each in free], time_zone=time_zone)
 
     @routes.get("/practitioners/{id}/schedule", returns=schemas.ScheduleBody, errors=(Forbidden, NotFound))
@@ -85,6 +87,23 @@ def _offers(routes: Routes, offers: Offers) -> None:
             await offers.save_schedule(call.principal, call.id(), body.schedule(), body.version)
         )
 
+    @routes.post(
+        "/practitioners/{id}/schedule/preview",
+        body=schemas.PreviewBody,
+        returns=schemas.PreviewSlots,
+        idempotency="none",
+        errors=(Forbidden,),
+    )
+    async def preview(call: Call[schemas.PreviewBody, None]) -> schemas.PreviewSlots:
+        """Show the slots a schedule would give; saves nothing"""
+        body = call.body
+        shown = await offers.preview(call.principal, call.id(), body.schedule.schedule(), body.first, body.days)
+        return schemas.PreviewSlots(
+            items=[schemas.Slot.of(each) for each in shown.slots],
+            taken=[schemas.Slot.of(each) for each in shown.taken],
+            time_zone=body.schedule.time_zone,
+        )
+
 
 def _booking(routes: Routes, booking: Booking) -> None:
     @routes.post(
@@ -96,13 +115,8 @@ def _booking(routes: Routes, booking: Booking) -> None:
     )
     async def book(call: Call[schemas.BookAppointment, None]) -> schemas.AppointmentBody:
         """Book a slot; staff name the patient"""
-        body = call.body
-        patient_id = body.patient_id or (call.principal.id if call.principal.role == "patient" else None)
-        if patient_id is None:
-            raise InvalidInput.of("patient_id", "Say for whom")
-        return schemas.AppointmentBody.of(
-            await booking.book(call.principal, body.practitioner_id, patient_id, body.start, body.reason)
-        )
+        patient_id = patient_of(call.principal, call.body.patient_id)
+        return schemas.AppointmentBody.of(await booking.book(call.principal, call.body.request(patient_id)))
 
     @routes.post(
         "/patients/{id}/appointments",
@@ -113,12 +127,48 @@ def _booking(routes: Routes, booking: Booking) -> None:
     )
     async def book_for(call: Call[schemas.BookAppointment, None]) -> schemas.AppointmentBody:
         """Book a slot for the patient in the path"""
-        body = call.body
-        if body.patient_id not in (None, call.id()):
+        if call.body.patient_id not in (None, call.id()):
             raise InvalidInput.of("patient_id", "Another patient than in the address")
-        return schemas.AppointmentBody.of(
-            await booking.book(call.principal, body.practitioner_id, call.id(), body.start, body.reason)
-        )
+        return schemas.AppointmentBody.of(await booking.book(call.principal, call.body.request(call.id())))
+
+    @routes.post(
+        "/appointments/series",
+        body=schemas.BookSeries,
+        returns=schemas.Series,
+        status=201,
+        errors=(Forbidden, SeriesConflict, SlotNotOffered),
+    )
+    async def book_series(call: Call[schemas.BookSeries, None]) -> schemas.Series:
+        """Book repeated visits, all or none"""
+        body = call.body
+        wanted = Request(body.practitioner_id, patient_of(call.principal, body.patient_id), body.start, body.reason)
+        series_id, made = await booking.book_series(call.principal, wanted, body.every, body.count)
+        return schemas.Series(series_id=series_id, items=[schemas.AppointmentBody.of(each) for each in made])
+
+
+def _holds(routes: Routes, booking: Booking) -> None:
+    @routes.post(
+        "/appointments/holds",
+        body=schemas.MakeHold,
+        returns=schemas.HoldBody,
+        status=201,
+        errors=(Forbidden, SlotTaken, SlotNotOffered, TooManyHolds),
+    )
+    async def hold(call: Call[schemas.MakeHold, None]) -> schemas.HoldBody:
+        """Keep a slot for a few minutes"""
+        body = call.body
+        patient_id = patient_of(call.principal, body.patient_id)
+        return schemas.HoldBody.of(await booking.hold(call.principal, body.practitioner_id, patient_id, body.start))
+
+    @routes.get("/appointments/holds/{id}", returns=schemas.HoldBody, errors=(Forbidden, NotFound))
+    async def show_hold(call: Call[None, None]) -> schemas.HoldBody:
+        """Show a hold that still stands"""
+        return schemas.HoldBody.of(await booking.show_hold(call.principal, call.id()))
+
+    @routes.delete("/appointments/holds/{id}", status=204, errors=(Forbidden, NotFound))
+    async def release(call: Call[None, None]) -> None:
+        """Give a hold back"""
+        await booking.release(call.principal, call.id())
 
 
 def _appointments(routes: Routes, appointments: Appointments) -> None:

@@ -16,10 +16,13 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Plai
 from core.clock import rfc3339
 from core.errors import InvalidInput
 from core.http.routes import Page, Wire
-from scheduling.availability import DAY_MINUTES, DayException, Hours, Interval, Schedule, WeeklyRule
+from scheduling import availability
+from scheduling.availability import DAY_MINUTES, DayException, Hours, Schedule, WeeklyRule
+from scheduling.booking import Request
 from scheduling.lifecycle import Status, Word
-from scheduling.models import AppointmentView, StoredSchedule
-from scheduling.ports import Practitioner
+from scheduling.models import AppointmentView, Hold, StoredSchedule
+from scheduling.ports import Practitioner, Wanted
+from scheduling.recurrence import MOST_VISITS, Every
 
 Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
 
@@ -35,6 +38,10 @@ def _in_reach(value: datetime) -> datetime:
 AwareTime = Annotated[AwareDatetime, AfterValidator(_in_reach)]
 
 
+# The largest fee that is searched for, in minor units.
+MOST_FEE = 10**12
+
+
 class Money(Wire):
     amount_minor: int
     currency: str
@@ -43,10 +50,11 @@ class Money(Wire):
 class Slot(Wire):
     start: Moment
     end: Moment
+    location: str
 
     @classmethod
-    def of(cls, slot: Interval) -> Slot:
-        return cls(start=slot.start, end=slot.end)
+    def of(cls, slot: availability.Slot) -> Slot:
+        return cls.model_construct(start=slot.start, end=slot.end, location=slot.location)
 
 
 class Provider(Wire):
@@ -60,21 +68,25 @@ class Provider(Wire):
     time_zone: str
     about: str
     licence_verified: bool
+    insurers: list[str]
+    distance_m: int | None
     next_slots: list[Slot]
 
     @classmethod
-    def of(cls, profile: Practitioner, time_zone: str, next_slots: list[Interval]) -> Provider:
-        return cls(
+    def of(cls, profile: Practitioner, time_zone: str, next_slots: list[availability.Slot]) -> Provider:
+        return cls.model_construct(
             id=profile.id,
             name=profile.name,
             title=profile.title,
             specialties=list(profile.specialties),
             languages=list(profile.languages),
-            fee=Money(amount_minor=profile.fee_minor, currency=profile.currency),
+            fee=Money.model_construct(amount_minor=profile.fee_minor, currency=profile.currency),
             location=profile.location,
             time_zone=time_zone,
             about=profile.about,
             licence_verified=profile.licence_verified,
+            insurers=list(profile.insurers),
+            distance_m=profile.distance_m,
             next_slots=[Slot.of(each) for each in next_slots],
         )
 
@@ -103,13 +115,44 @@ class ProviderQuery(Wire):
     date: CalendarDate | None = None
     language: str | None = Field(None, max_length=35)
     name: str | None = Field(None, max_length=100)
+    fee_min: int | None = Field(None, ge=0, le=MOST_FEE)
+    fee_max: int | None = Field(None, ge=0, le=MOST_FEE)
+    currency: str | None = Field(None, pattern="^[A-Z]{3}$")
+    insurer: str | None = Field(None, max_length=64)
+    lat: float | None = Field(None, ge=-90, le=90)
+    lon: float | None = Field(None, ge=-180, le=180)
+    within_m: int | None = Field(None, ge=1, le=20_100_000)
     cursor: str | None = Field(None, max_length=500)
     limit: int = Field(20, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> ProviderQuery:
+        if (self.lat is None) != (self.lon is None):
+            raise ValueError("lat and lon go together")
+        if self.within_m is not None and self.lat is None:
+            raise ValueError("within_m goes with lat and lon")
+        if self.fee_min is not None and self.fee_max is not None and self.fee_max < self.fee_min:
+            raise ValueError("fee_max is less than fee_min")
+        return self
+
+    def wanted(self) -> Wanted:
+        return Wanted(
+            specialty=self.specialty,
+            language=self.language,
+            name=self.name,
+            fee_min=self.fee_min,
+            fee_max=self.fee_max,
+            currency=self.currency,
+            insurer=self.insurer,
+            near=(self.lat, self.lon) if self.lat is not None and self.lon is not None else None,
+            within_m=self.within_m,
+        )
 
 
 class AvailableQuery(Wire):
     practitioner_id: UUID
     date: CalendarDate
+    days: int = Field(1, ge=1, le=31)
 
 
 class BookAppointment(Wire):
@@ -118,6 +161,45 @@ class BookAppointment(Wire):
     reason: str | None = Field(None, max_length=500)
     kind: Literal["video"] = "video"
     patient_id: UUID | None = None
+    overlap_reason: str | None = Field(None, min_length=3, max_length=300)
+
+    def request(self, patient_id: UUID) -> Request:
+        return Request(self.practitioner_id, patient_id, self.start, self.reason, self.overlap_reason)
+
+
+class MakeHold(Wire):
+    practitioner_id: UUID
+    start: AwareTime
+    patient_id: UUID | None = None
+
+
+class HoldBody(Wire):
+    id: UUID
+    practitioner_id: UUID
+    patient_id: UUID
+    start: Moment
+    end: Moment
+    expires_at: Moment
+
+    @classmethod
+    def of(cls, hold: Hold) -> HoldBody:
+        return cls(
+            id=hold.id,
+            practitioner_id=hold.practitioner_id,
+            patient_id=hold.patient_id,
+            start=hold.start,
+            end=hold.end,
+            expires_at=hold.expires_at,
+        )
+
+
+class BookSeries(Wire):
+    practitioner_id: UUID
+    start: AwareTime
+    every: Every
+    count: int = Field(ge=2, le=MOST_VISITS, description="Visits in all; a series always ends")
+    reason: str | None = Field(None, max_length=500)
+    patient_id: UUID | None = None
 
 
 class AppointmentBody(Wire):
@@ -125,7 +207,7 @@ class AppointmentBody(Wire):
 
     id: UUID
     status: Status
-    kind: Literal["video"]
+    kind: Literal["video", "drop_in"]
     practitioner_id: UUID
     patient_id: UUID
     practitioner_name: str
@@ -134,7 +216,11 @@ class AppointmentBody(Wire):
     start: Moment
     end: Moment
     practitioner_time_zone: str
+    location: str
+    overlap: bool
+    series_id: UUID | None
     reason: str | None
+    free_cancel_until: Moment
     visit_opens_at: Moment
     visit_closes_at: Moment
     fee: Money
@@ -144,10 +230,10 @@ class AppointmentBody(Wire):
     @classmethod
     def of(cls, view: AppointmentView) -> AppointmentBody:
         each = view.appointment
-        return cls(
+        return cls.model_construct(
             id=each.id,
             status=each.status,
-            kind="video",
+            kind="drop_in" if each.kind == "drop_in" else "video",
             practitioner_id=each.practitioner_id,
             patient_id=each.patient_id,
             practitioner_name=view.practitioner_name,
@@ -156,16 +242,25 @@ class AppointmentBody(Wire):
             start=each.start,
             end=each.end,
             practitioner_time_zone=each.time_zone,
+            location=each.location,
+            overlap=each.overlap,
+            series_id=each.series_id,
             reason=view.reason,
+            free_cancel_until=view.free_cancel_until,
             visit_opens_at=view.window.opens_at,
             visit_closes_at=view.window.closes_at,
-            fee=Money(amount_minor=each.fee_minor, currency=each.currency),
+            fee=Money.model_construct(amount_minor=each.fee_minor, currency=each.currency),
             created_at=each.created_at,
             version=each.version,
         )
 
 
 class Appointments(Page):
+    items: list[AppointmentBody]
+
+
+class Series(Wire):
+    series_id: UUID
     items: list[AppointmentBody]
 
 
@@ -235,10 +330,14 @@ ClockTime = Annotated[
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_known_zone)]
 
 
+Location = Annotated[str, Field(max_length=100)]
+
+
 class Rule(Wire):
     weekday: int = Field(ge=0, le=6, description="Monday is 0")
     start: ClockTime
     end: ClockTime
+    location: Location = ""
 
     @model_validator(mode="after")
     def _forward(self) -> Rule:
@@ -252,6 +351,7 @@ class DayChange(Wire):
     closed: bool
     start: ClockTime | None = None
     end: ClockTime | None = None
+    location: Location = ""
 
     @model_validator(mode="after")
     def _forward(self) -> DayChange:
@@ -269,12 +369,22 @@ class ScheduleBody(Wire):
 
     time_zone: Zone
     slot_minutes: int = Field(ge=5, le=480)
-    buffer_minutes: int = Field(ge=0, le=240)
+    buffer_before_minutes: int = Field(0, ge=0, le=240)
+    buffer_minutes: int = Field(ge=0, le=240, description="After each appointment")
     notice_minutes: int = Field(ge=0, le=60 * 24 * 60)
     horizon_days: int = Field(ge=1, le=730)
     rules: list[Rule] = Field(max_length=200)
     exceptions: list[DayChange] = Field(max_length=1000)
     version: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _in_one_place(self) -> ScheduleBody:
+        for index, one in enumerate(self.rules):
+            for two in self.rules[:index]:
+                apart = one.weekday != two.weekday or one.end <= two.start or two.end <= one.start
+                if one.location != two.location and not apart:
+                    raise ValueError("hours at two locations overlap: nobody is in two places")
+        return self
 
     def schedule(self) -> Schedule:
         return Schedule(
@@ -283,15 +393,18 @@ class ScheduleBody(Wire):
             buffer_minutes=self.buffer_minutes,
             notice_minutes=self.notice_minutes,
             horizon_days=self.horizon_days,
-            rules=tuple(WeeklyRule(each.weekday, Hours(each.start, each.end)) for each in self.rules),
+            rules=tuple(WeeklyRule(each.weekday, Hours(each.start, each.end, each.location)) for each in self.rules),
             exceptions=tuple(
                 DayException(
                     each.date,
                     each.closed,
-                    Hours(each.start, each.end) if each.start is not None and each.end is not None else None,
+                    Hours(each.start, each.end, each.location)
+                    if each.start is not None and each.end is not None
+                    else None,
                 )
                 for each in self.exceptions
             ),
+            buffer_before_minutes=self.buffer_before_minutes,
         )
 
     @classmethod
@@ -300,11 +413,14 @@ class ScheduleBody(Wire):
         return cls.model_construct(
             time_zone=schedule.time_zone,
             slot_minutes=schedule.slot_minutes,
+            buffer_before_minutes=schedule.buffer_before_minutes,
             buffer_minutes=schedule.buffer_minutes,
             notice_minutes=schedule.notice_minutes,
             horizon_days=schedule.horizon_days,
             rules=[
-                Rule.model_construct(weekday=each.weekday, start=each.hours.start, end=each.hours.end)
+                Rule.model_construct(
+                    weekday=each.weekday, start=each.hours.start, end=each.hours.end, location=each.hours.location
+                )
                 for each in schedule.rules
             ],
             exceptions=[
@@ -313,11 +429,26 @@ class ScheduleBody(Wire):
                     closed=each.closed,
                     start=each.hours.start if each.hours else None,
                     end=each.hours.end if each.hours else None,
+                    location=each.hours.location if each.hours else "",
                 )
                 for each in schedule.exceptions
             ],
             version=stored.version,
         )
+
+
+class PreviewBody(Wire):
+    """A schedule as it would be, and the days to show of it."""
+
+    schedule: ScheduleBody
+    first: CalendarDate = Field(alias="from")
+    days: int = Field(7, ge=1, le=31)
+
+
+class PreviewSlots(Wire):
+    items: list[Slot]
+    taken: list[Slot]
+    time_zone: str
 
 
 def encode_cursor(start: datetime, appointment_id: UUID) -> str:

@@ -34,6 +34,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         practitioners=for_scheduling.Practitioners(modules),
         people=names,
         consultations=for_scheduling.Consultations(modules),
+        authority=for_scheduling.Authority(),
     )
     modules.consultations = consultations.setup(
         context,

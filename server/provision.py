@@ -88,7 +88,7 @@ class Provisioner:
     async def _call(self, number: int, people: int, *, waiting: bool) -> ProvisionedCall:
         doctor = await self._person(number, "practitioner")
         patient = await self._person(number, "patient")
-        appointment = await self._modules.scheduling.booking.ensure_open_visit(doctor.id, patient.id, "Load test")
+        appointment = await self._modules.scheduling.arranging.ensure_open_visit(doctor.id, patient.id, "Load test")
         members: list[tuple[UUID, str]] = [(doctor.id, "practitioner"), (patient.id, "patient")]
         acting = Principal(doctor.id, "practitioner", frozenset({"practitioner"}), name=doctor.name)
         service = self._modules.consultations

@@ -14,8 +14,8 @@ from core.security.principal import Principal, Role
 
 # How the acting person stands to the resource; "any" is held by everybody.
 #   self: it is about them (the patient);  own: it is theirs by work (the appointment's practitioner)
-#   care: a care relation to the patient;   member: takes part in the visit
-Relation = Literal["any", "self", "own", "care", "member"]
+#   care: a care relation to the patient;   member: takes part in the visit;   proxy: may act for the patient
+Relation = Literal["any", "self", "own", "care", "member", "proxy"]
 
 
 class Policy:

@@ -21,6 +21,7 @@ from records import Records
 from records.prescriptions import Dosage, Medication
 from scheduling import Scheduling
 from scheduling.availability import Hours, Schedule, WeeklyRule
+from scheduling.booking import Request
 from scheduling.errors import SlotNotOffered, SlotTaken
 from scheduling.models import Appointment
 from scheduling.service import Change
@@ -68,7 +69,7 @@ class Modules(Protocol):
 
 async def ensure_open_visit(modules: Modules) -> UUID:
     """The demonstration's patient and doctor have a visit that can be entered now; its appointment's id."""
-    found = await modules.scheduling.booking.ensure_open_visit(DOCTOR.id, PATIENT.id, OPEN_VISIT_REASON)
+    found = await modules.scheduling.arranging.ensure_open_visit(DOCTOR.id, PATIENT.id, OPEN_VISIT_REASON)
     return found.id
 
 
@@ -226,7 +227,7 @@ class Clinic:
         """Booked some days before; None when an earlier filling came this far."""
         self._clock.set(start - BOOKED_BEFORE)
         try:
-            appointment = await self._modules.scheduling.booking.arrange(
+            appointment = await self._modules.scheduling.arranging.arrange(
                 SYSTEM, visit.practitioner.id, visit.patient.id, start, reason=visit.reason
             )
         except SlotTaken:
@@ -244,7 +245,8 @@ class Clinic:
             for slot in free[len(free) // 3 :]:
                 try:
                     booked = await scheduling.booking.book(
-                        _as(visit.patient), visit.practitioner.id, visit.patient.id, slot.start, visit.reason
+                        _as(visit.patient),
+                        Request(visit.practitioner.id, visit.patient.id, slot.start, visit.reason),
                     )
                 except (SlotTaken, SlotNotOffered):
                     continue

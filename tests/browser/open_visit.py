@@ -27,7 +27,7 @@ async def main() -> None:
             )
             for role, name in (("practitioner", "Nora Camara"), ("patient", "Samba Kane"))
         ]
-        visit = await modules.scheduling.booking.ensure_open_visit(doctor.id, patient.id, "A cough")
+        visit = await modules.scheduling.arranging.ensure_open_visit(doctor.id, patient.id, "A cough")
     print(json.dumps({"appointment_id": str(visit.id), "doctor": doctor.email, "patient": patient.email}))
 
 

@@ -19,6 +19,7 @@ from identity import Identity, setup
 from identity.accounts import FAILURES_PER_HOUR
 from identity.errors import EmailTaken, InvalidCredentials, LinkGone, RefreshReused
 from identity.people import Person, PractitionerProfile
+from identity.search import Search
 from identity.sessions import GRACE_S
 from scheduling.events import AppointmentBooked, AppointmentCancelled
 
@@ -312,19 +313,21 @@ async def test_practitioners_are_found_when_published(identity: Identity) -> Non
     seen: list[UUID] = []
     cursor = None
     while True:
-        page, cursor = await identity.directory.search(specialty=specialty, language="fr", cursor=cursor, limit=3)
+        page, cursor = await identity.directory.search(
+            Search(specialty=specialty, language="fr"), cursor=cursor, limit=3
+        )
         seen += [each.id for each in page]
         if cursor is None:
             break
     assert seen == ids[1:]
-    assert (await identity.directory.search(specialty=specialty, language="de"))[0] == []
-    assert (await identity.directory.search(specialty=specialty, name="a%T"))[0] == []
-    assert len((await identity.directory.search(specialty=specialty, name="traor"))[0]) == 4
+    assert (await identity.directory.search(Search(specialty=specialty, language="de")))[0] == []
+    assert (await identity.directory.search(Search(specialty=specialty, name="a%T")))[0] == []
+    assert len((await identity.directory.search(Search(specialty=specialty, name="traor")))[0]) == 4
     assert ids[0] in await identity.directory.practitioners(ids)
     counted = {each.code: each.providers for each in await identity.directory.specialties()}
     assert counted[specialty] == 4
     with pytest.raises(InvalidInput):
-        await identity.directory.search(cursor="rubbish")
+        await identity.directory.search(Search(), cursor="rubbish")
 
 
 async def test_staff_find_people_page_by_page(identity: Identity) -> None:

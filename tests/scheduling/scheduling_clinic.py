@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import scheduling
@@ -13,7 +13,7 @@ from core.context import Context
 from core.ids import uuid7
 from core.security.principal import Principal, Role
 from scheduling.availability import Hours, Schedule, WeeklyRule
-from scheduling.ports import Practitioner, Specialty
+from scheduling.ports import Attendance, Practitioner, Specialty, Wanted
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)  # a Monday
 
@@ -41,18 +41,21 @@ class Directory:
     async def get(self, ids: Sequence[UUID]) -> Mapping[UUID, Practitioner]:
         return {each: self.profiles[each] for each in ids if each in self.profiles}
 
-    async def search(
-        self, *, specialty: str | None, language: str | None, name: str | None, cursor: str | None, limit: int
-    ) -> tuple[list[Practitioner], str | None]:
+    async def search(self, wanted: Wanted, cursor: str | None, limit: int) -> tuple[list[Practitioner], str | None]:
         found = [
             each
             for each in self.profiles.values()
             if each.published
-            and (specialty is None or specialty in each.specialties)
-            and (language is None or language in each.languages)
-            and (name is None or name.lower() in each.name.lower())
+            and (wanted.specialty is None or wanted.specialty in each.specialties)
+            and (wanted.language is None or wanted.language in each.languages)
+            and (wanted.name is None or wanted.name.lower() in each.name.lower())
         ]
-        return found[:limit], None
+        first = int(cursor or 0)
+        more = len(found) > first + limit
+        return found[first : first + limit], str(first + limit) if more else None
+
+    async def licences_until(self, last: date) -> list[Practitioner]:
+        return [each for each in self.profiles.values() if each.licence_expires_on and each.licence_expires_on <= last]
 
     async def specialties(self) -> list[Specialty]:
         codes = [code for each in self.profiles.values() for code in each.specialties]
@@ -68,7 +71,10 @@ class Visits:
 
     context: Context
     completed: list[UUID] = field(default_factory=list)
-    patients: dict[UUID, tuple[UUID, UUID]] = field(default_factory=dict)
+    seen: dict[UUID, Attendance] = field(default_factory=dict)
+
+    async def attendance(self, appointment_ids: Sequence[UUID]) -> Mapping[UUID, Attendance]:
+        return {each: self.seen[each] for each in appointment_ids if each in self.seen}
 
     async def complete(self, principal: Principal, appointment_id: UUID, summary: str) -> None:
         self.completed.append(appointment_id)
@@ -79,11 +85,22 @@ class Visits:
 
 
 @dataclass
+class Authorities:
+    """Who may act for whom."""
+
+    pairs: set[tuple[UUID, UUID]] = field(default_factory=set)
+
+    async def acts_for(self, person_id: UUID, patient_id: UUID) -> bool:
+        return (person_id, patient_id) in self.pairs
+
+
+@dataclass
 class Clinic:
     context: Context
     clock: FixedClock
     directory: Directory
     visits: Visits
+    authority: Authorities
     module: scheduling.Scheduling
 
     def person(self, role: Role, name: str = "") -> Principal:
@@ -109,9 +126,21 @@ class Clinic:
             published=True,
         )
         rules = tuple(WeeklyRule(day, Hours(540, 1020)) for day in range(7))
-        schedule = Schedule(zone, 30, more.get("buffer", 0), more.get("notice", 60), more.get("horizon", 60), rules)
+        schedule = Schedule(
+            zone,
+            30,
+            more.get("buffer", 0),
+            more.get("notice", 60),
+            more.get("horizon", 60),
+            rules,
+            buffer_before_minutes=more.get("before", 0),
+        )
         await self.module.offers.save_schedule(doctor, doctor.id, schedule, 0)
         return doctor
+
+    def licence(self, doctor: Principal, last: date) -> Practitioner:
+        """The doctor's profile with a licence that ends."""
+        return replace(self.directory.profiles[doctor.id], licence_expires_on=last)
 
     async def facts(self, appointment_id: UUID) -> list[str]:
         async with self.context.database("core").reading() as tx:
@@ -128,9 +157,11 @@ class Clinic:
 
 
 def clinic_over(context: Context, clock: FixedClock) -> Clinic:
-    directory, visits = Directory(), Visits(context)
-    module = scheduling.setup(context, practitioners=directory, people=directory, consultations=visits)
-    return Clinic(context, clock, directory, visits, module)
+    directory, visits, authority = Directory(), Visits(context), Authorities()
+    module = scheduling.setup(
+        context, practitioners=directory, people=directory, consultations=visits, authority=authority
+    )
+    return Clinic(context, clock, directory, visits, authority, module)
 
 
 def at(hour: int, minute: int = 0, days: int = 1) -> datetime:

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.integration
 
 APPOINTMENT = {
     "id", "status", "kind", "practitioner_id", "patient_id", "practitioner_name", "patient_name", "specialty", "start",
-    "end", "practitioner_time_zone", "reason", "visit_opens_at", "visit_closes_at", "fee", "created_at", "version",
+    "end", "practitioner_time_zone", "location", "overlap", "series_id", "reason", "free_cancel_until",
+    "visit_opens_at", "visit_closes_at", "fee", "created_at", "version",
 }  # fmt: skip
 
 
@@ -158,7 +159,11 @@ async def test_finding_is_open_to_all(desk: Desk) -> None:
     assert (await desk.call(None, "GET", f"/providers/{doctor.id}"))[1] == provider
     _, free = await desk.call(None, "GET", f"/appointments/available?practitioner_id={doctor.id}&date=2026-06-02")
     assert free["time_zone"] == "America/New_York"
-    assert free["items"][0] == {"start": "2026-06-02T13:00:00.000Z", "end": "2026-06-02T13:30:00.000Z"}
+    assert free["items"][0] == {
+        "start": "2026-06-02T13:00:00.000Z",
+        "end": "2026-06-02T13:30:00.000Z",
+        "location": "",
+    }
     _, listed = await desk.call(None, "GET", "/specialties")
     assert {"code": specialty, "name": specialty.title(), "providers": 1} in listed["items"]
     assert (await desk.call(None, "GET", f"/providers/{uuid7()}"))[0] == 404
@@ -169,7 +174,7 @@ async def test_a_schedule_is_read_changed_and_refused_when_wrong(desk: Desk) -> 
     doctor = await desk.clinic.doctor()
     path = f"/practitioners/{doctor.id}/schedule"
     _, schedule = await desk.call(doctor, "GET", path)
-    assert schedule["rules"][0] == {"weekday": 0, "start": "09:00", "end": "17:00"}
+    assert schedule["rules"][0] == {"weekday": 0, "start": "09:00", "end": "17:00", "location": ""}
     changed = {**schedule, "exceptions": [{"date": "2026-06-02", "closed": True}], "slot_minutes": 20}
     status, saved = await desk.call(doctor, "PUT", path, changed)
     assert (status, saved["version"]) == (200, 2)

@@ -13,8 +13,8 @@ from scheduling.lifecycle import (
     NEXT,
     OPEN,
     STATUSES,
+    CancelPolicy,
     Status,
-    cancelled_in_time,
     move,
     require_reschedulable,
     require_time_for,
@@ -68,7 +68,8 @@ def test_a_patient_owes_nothing_a_day_before_or_on_second_thoughts() -> None:
     long_ago = START - timedelta(days=30)
 
     def in_time(by: str, before: timedelta, booked: datetime = long_ago) -> bool:
-        return cancelled_in_time(by=by, start=START, booked_at=booked, now=START - before)
+        policy = CancelPolicy(timedelta(hours=24), timedelta(minutes=30))
+        return policy.in_time(by=by, start=START, booked_at=booked, now=START - before)
 
     assert in_time("patient", timedelta(hours=24))
     assert not in_time("patient", timedelta(hours=23, minutes=59))

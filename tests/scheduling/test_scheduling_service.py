@@ -15,8 +15,10 @@ from core.errors import Forbidden, InvalidInput, InvalidTransition, NotFound, Ve
 from core.events import Envelope, Fact
 from core.ids import uuid7
 from core.security.principal import ANONYMOUS, SYSTEM, Principal
+from scheduling.booking import Request
 from scheduling.errors import SlotNotOffered, SlotTaken
 from scheduling.models import AppointmentView, Filter
+from scheduling.ports import Wanted
 from scheduling.service import Change
 
 pytestmark = pytest.mark.integration
@@ -31,7 +33,7 @@ async def clinic(make_context: MakeContext) -> Clinic:
 
 
 async def book(clinic: Clinic, patient: Principal, doctor: Principal, hour: int = 10) -> AppointmentView:
-    return await clinic.module.booking.book(patient, doctor.id, patient.id, at(hour), REASON)
+    return await clinic.module.booking.book(patient, Request(doctor.id, patient.id, at(hour), REASON))
 
 
 async def deliver(clinic: Clinic, fact: Fact) -> None:
@@ -50,7 +52,7 @@ async def test_anonymous_and_the_wrong_people_may_do_nothing(clinic: Clinic) -> 
     service = clinic.module.appointments
     for stranger in (ANONYMOUS, other, colleague, auditor):
         with pytest.raises(Forbidden):
-            await clinic.module.booking.book(stranger, doctor.id, patient.id, at(11), None)
+            await clinic.module.booking.book(stranger, Request(doctor.id, patient.id, at(11), None))
         with pytest.raises(Forbidden):
             await service.view(stranger, made.id)
         with pytest.raises(Forbidden):
@@ -61,7 +63,7 @@ async def test_anonymous_and_the_wrong_people_may_do_nothing(clinic: Clinic) -> 
         with pytest.raises(Forbidden):
             await service.search(stranger, Filter(patient_id=patient.id, practitioner_id=doctor.id))
     with pytest.raises(Forbidden):
-        await clinic.module.booking.arrange(patient, doctor.id, patient.id, at(13))
+        await clinic.module.arranging.arrange(patient, doctor.id, patient.id, at(13))
     with pytest.raises(Forbidden):
         await service.change(patient, made.id, Change(status="no_show"))
     assert (await service.get(made.id)) == made
@@ -97,7 +99,7 @@ async def test_fifty_attempts_at_one_slot_have_one_winner(clinic: Clinic) -> Non
 async def test_a_buffer_is_held_too(clinic: Clinic) -> None:
     doctor = await clinic.doctor(buffer=10)
     patient = clinic.person("patient")
-    await clinic.module.booking.arrange(SYSTEM, doctor.id, patient.id, at(9, 5), minutes=30)
+    await clinic.module.arranging.arrange(SYSTEM, doctor.id, patient.id, at(9, 5), minutes=30)
     free, zone = await clinic.module.offers.available(doctor.id, at(9).date())
     assert zone == "Europe/Paris"
     assert free[0].start == at(10, 20)  # 09:00 and 09:40 touch 09:05 to 09:45
@@ -107,16 +109,16 @@ async def test_only_what_is_offered_can_be_booked(clinic: Clinic) -> None:
     patient, doctor = clinic.person("patient"), await clinic.doctor()
     for start in (at(8), at(10, 10), at(17), at(9, days=-1), at(10, days=61), NOON + timedelta(minutes=30)):
         with pytest.raises(SlotNotOffered):
-            await clinic.module.booking.book(patient, doctor.id, patient.id, start, None)
+            await clinic.module.booking.book(patient, Request(doctor.id, patient.id, start, None))
     with pytest.raises(SlotNotOffered):
-        await clinic.module.booking.book(patient, uuid7(), patient.id, at(10), None)
+        await clinic.module.booking.book(patient, Request(uuid7(), patient.id, at(10), None))
     with pytest.raises(InvalidInput):
-        await clinic.module.booking.book(clinic.person("desk"), doctor.id, uuid7(), at(10), None)
+        await clinic.module.booking.book(clinic.person("desk"), Request(doctor.id, uuid7(), at(10), None))
 
 
 async def test_staff_book_for_a_patient(clinic: Clinic) -> None:
     patient, doctor, desk = clinic.person("patient"), await clinic.doctor(), clinic.person("desk")
-    view = await clinic.module.booking.book(desk, doctor.id, patient.id, at(15), REASON)
+    view = await clinic.module.booking.book(desk, Request(doctor.id, patient.id, at(15), REASON))
     assert view.reason is None
     assert view.appointment.booked_role == "desk"
     assert (await clinic.module.appointments.view(patient, view.appointment.id)).reason == REASON
@@ -185,7 +187,7 @@ async def test_lists_are_ones_own_in_pages_and_days_are_the_practitioners(clinic
     service, offers = clinic.module.appointments, clinic.module.offers
     free, _ = await offers.available(doctor.id, at(9).date())
     for slot in free[:5]:
-        await clinic.module.booking.book(patient, doctor.id, patient.id, slot.start, REASON)
+        await clinic.module.booking.book(patient, Request(doctor.id, patient.id, slot.start, REASON))
     page, following = await service.search(patient, Filter(limit=3))
     assert [each.appointment.start for each in page] == [each.start for each in free[:3]]
     rest, end = await service.search(patient, Filter(limit=3, after=following))
@@ -202,12 +204,11 @@ async def test_lists_are_ones_own_in_pages_and_days_are_the_practitioners(clinic
 async def test_nobody_came_and_the_clean_up_says_so_once(clinic: Clinic) -> None:
     patient, doctor = clinic.person("patient"), await clinic.doctor()
     made = (await book(clinic, patient, doctor)).appointment
-    service = clinic.module.appointments
     clinic.clock.moment = at(11, 29)
-    await service.close_outdated()
+    await clinic.module.upkeep.decide_ended()
     assert await _status(clinic, made.id) == "booked"
     clinic.clock.moment = at(11, 31)
-    await asyncio.gather(service.close_outdated(), service.close_outdated())
+    await asyncio.gather(clinic.module.upkeep.decide_ended(), clinic.module.upkeep.decide_ended())
     assert await _status(clinic, made.id) == "noshow"
     assert await clinic.facts(made.id) == ["appointment.booked", "appointment.no_show"]
 
@@ -216,26 +217,26 @@ async def test_providers_come_with_three_slots_and_no_taken_one(clinic: Clinic) 
     specialty = f"rare-{uuid7().hex[-8:]}"
     doctors = [await clinic.doctor(specialty=specialty) for _ in range(4)]
     await book(clinic, clinic.person("patient"), doctors[0], 9)
-    found, _ = await clinic.module.offers.search(specialty=specialty, day=at(9).date())
+    found, _ = await clinic.module.offers.search(Wanted(specialty=specialty), day=at(9).date())
     first = {each.profile.id: [slot.start for slot in each.next_slots] for each in found}
     assert first[doctors[0].id] == [at(9, 30), at(10), at(10, 30)]
     assert first[doctors[1].id] == [at(9), at(9, 30), at(10)]
-    soon, _ = await clinic.module.offers.search(specialty=specialty)
+    soon, _ = await clinic.module.offers.search(Wanted(specialty=specialty))
     assert all(len(each.next_slots) == 3 for each in soon)
-    far, _ = await clinic.module.offers.search(specialty=specialty, day=at(9, days=400).date())
+    far, _ = await clinic.module.offers.search(Wanted(specialty=specialty), day=at(9, days=400).date())
     assert far == []
 
 
 async def test_a_demonstration_visit_is_open_now_and_made_once(clinic: Clinic) -> None:
     patient, doctor = clinic.person("patient"), await clinic.doctor()
     service = clinic.module.appointments
-    one = await clinic.module.booking.ensure_open_visit(doctor.id, patient.id, REASON)
+    one = await clinic.module.arranging.ensure_open_visit(doctor.id, patient.id, REASON)
     assert service.window(one).is_open(NOON)
-    assert (await clinic.module.booking.ensure_open_visit(doctor.id, patient.id, REASON)).id == one.id
-    other = await clinic.module.booking.ensure_open_visit(doctor.id, clinic.person("patient").id, REASON)
+    assert (await clinic.module.arranging.ensure_open_visit(doctor.id, patient.id, REASON)).id == one.id
+    other = await clinic.module.arranging.ensure_open_visit(doctor.id, clinic.person("patient").id, REASON)
     assert other.start >= one.end
     await service.fulfil(one.id)
-    again = await clinic.module.booking.ensure_open_visit(doctor.id, patient.id, REASON)
+    again = await clinic.module.arranging.ensure_open_visit(doctor.id, patient.id, REASON)
     assert again.id != one.id
     assert service.window(again).is_open(NOON)
 

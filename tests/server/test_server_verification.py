@@ -117,7 +117,7 @@ def link_in(mail: Any) -> tuple[str, str]:
 
 async def test_a_letter_verifies_the_address_and_opens_visits(house: House) -> None:
     address, headers, person_id = await house.register("fr")
-    appointment = await house.modules.scheduling.booking.ensure_open_visit(house.doctor.id, UUID(person_id), "Fièvre")
+    appointment = await house.modules.scheduling.arranging.ensure_open_visit(house.doctor.id, UUID(person_id), "Fièvre")
     video = f"/api/v1/appointments/{appointment.id}/video-token"
     answer = await house.client.get(video, headers=headers)
     assert (answer.status, (await answer.json())["code"]) == (403, "account_not_verified")
