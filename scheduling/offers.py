@@ -128,6 +128,8 @@ class Offers:
     ) -> Preview:
         """The slots a schedule would give from ``first`` on, notice and horizon applied. Saves nothing."""
         self._policy.require(principal, "schedule.write", _relations(principal, practitioner_id))
+        if practitioner_id not in await self._practitioners.get([practitioner_id]):
+            raise NotFound("There is no such practitioner")
         now = self._clock.now()
         async with self._database.reading() as tx:
             busy = await self._times.busy(

@@ -92,7 +92,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
         body=schemas.PreviewBody,
         returns=schemas.PreviewSlots,
         idempotency="none",
-        errors=(Forbidden,),
+        errors=(Forbidden, NotFound),
     )
     async def preview(call: Call[schemas.PreviewBody, None]) -> schemas.PreviewSlots:
         """Show the slots a schedule would give; saves nothing"""

@@ -260,6 +260,7 @@ DOSAGE = {"text": "One each day", "dose": 1, "unit": "tablet", "frequency": 1, "
 BODIES: dict[str, dict[str, Any]] = {
     "POST /appointments/{id}/prescriptions": {"medication": {"code": "x", "display": "X"}, "dosage": DOSAGE},
     "PUT /appointments/{id}/status": {"status": "cancelled"},
+    "POST /practitioners/{id}/schedule/preview": {"schedule": SCHEDULE, "from": "2027-03-01"},
     "PATCH /appointments/{id}": {"reason": "Mine now"},
     "PATCH /billing/invoices/{id}": {"version": 1, "lines": [{"description": "Gift", "amount": MONEY}], "reason": "x"},
     "POST /consultations/{id}/complete": {"summary": "Done"},
