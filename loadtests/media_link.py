@@ -139,23 +139,39 @@ class Link:
             self._flush()
         if not self._controlling and not self._remote.lite:
             return
-        self.send(
-            stun.binding_request(
-                secrets.token_bytes(12), self.ufrag, self._remote.ufrag, self._remote.password.encode(), nominate=True
-            )
-        )
+        self.send(self.binding_request())
+
+    def binding_request(self) -> bytes:
+        """A check of its own transaction, that nominates."""
+        assert self._remote is not None
+        secret = self._remote.password.encode()
+        return stun.binding_request(secrets.token_bytes(12), self.ufrag, self._remote.ufrag, secret, nominate=True)
 
     def send(self, data: bytes) -> None:
         """A datagram as it is."""
         with contextlib.suppress(OSError):  # a full buffer drops, as a network would
             self.socket.send(data)
 
+    def protect(self, packet: bytes) -> bytes:
+        """Encrypt a packet that Python wrote, as tests do."""
+        assert self._send is not None
+        return self._send.protect(packet)
+
+    def unprotect(self, data: bytes) -> bytes | None:
+        """An RTP packet; None when it is forged, replayed or too early."""
+        if self._receive is None:
+            return None
+        try:
+            return self._receive.unprotect(data)
+        except Error:
+            return None
+
     def protect_rtcp(self, packet: bytes) -> bytes:
         assert self._send is not None
         return self._send.protect_rtcp(packet)
 
     def unprotect_rtcp(self, data: bytes) -> bytes | None:
-        """The packet; None when it is forged, replayed or too early."""
+        """The same for RTCP."""
         if self._receive is None:
             return None
         try:

@@ -105,6 +105,37 @@ def authentic(check: Check, password: bytes) -> bool:
     return hmac.compare_digest(digest, check.data[at + 4 : at + 24])
 
 
+class Transactions:
+    """The transaction ids of proven checks, so that a captured one can't be used a second time.
+
+    STUN has no time stamps: a recorded check stays authentic as long as its password. A client gives every
+    check an id of its own (RFC 8489, 6) and repeats it only towards the same place; consent needs a new one
+    each time (RFC 7675, 5.1). ``KEPT`` is over an hour of a client that checks every two seconds; an ICE
+    restart changes the password and with it what a recording is good for.
+    """
+
+    KEPT = 2048
+    _SIZE = 12
+
+    __slots__ = ("_at", "_ids")
+
+    def __init__(self) -> None:
+        self._ids = bytearray()
+        self._at = 0
+
+    def fresh(self, transaction: bytes) -> bool:
+        """Whether this id is new; it is remembered."""
+        ids, size = self._ids, self._SIZE
+        at = ids.find(transaction)
+        while at >= 0 and at % size:  # across the border of two ids
+            at = ids.find(transaction, at + 1)
+        if at >= 0:
+            return False
+        ids[self._at : self._at + size] = transaction
+        self._at = (self._at + size) % (self.KEPT * size)
+        return True
+
+
 def success(check: Check, password: bytes, host: str, port: int) -> bytes:
     """The answer to a proven check, telling the address it came from."""
     return _seal(BINDING_RESPONSE, check.transaction, _mapped(check.transaction, host, port), password)

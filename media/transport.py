@@ -66,6 +66,7 @@ class Connection:
         "_dtls",
         "_fingerprints",
         "_former",
+        "_transactions",
         "_transport",
         "certificate",
         "credentials",
@@ -83,6 +84,7 @@ class Connection:
         self.owner: Owner | None = None
         self.credentials = _Credentials()
         self._former: _Credentials | None = None
+        self._transactions = stun.Transactions()
         self._fingerprints: list[tuple[str, str]] = []
         self._dtls: Dtls | None = None
         self.link = transport.path.link(self)
@@ -164,11 +166,17 @@ class Connection:
             return None
         if check.controlled:
             return stun.role_conflict(check, credentials.secret)
-        self.heard_at = now
-        # After a restart Chromium may nominate a new port towards our former candidate, under the
-        # former credentials, and stay there: both are as good, until another restart.
-        if check.use_candidate and address != self.address:
-            self._transport._move(self, address)
+        if self._transactions.fresh(check.transaction):
+            self.heard_at = now
+            # After a restart Chromium may nominate a new port towards our former candidate, under the
+            # former credentials, and stay there: both are as good, until another restart.
+            if check.use_candidate and address != self.address:
+                self._transport._move(self, address)
+        elif self.address is not None and address != self.address:
+            # Somebody sends a recorded check from elsewhere. From its own address a repeated one is answered
+            # (the answer was lost), but only a new one is consent, or moves anything.
+            self._transport.refuse("stun_replayed")
+            return None
         return stun.success(check, credentials.secret, address[0], address[1])
 
     def dtls(self, datagram: bytes) -> None:

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media import stun
+from media.dtls import Certificate
+from media.transport import Connection, Owner, UdpTransport
 
 PASSWORD = b"a-password-of-the-server"
 TRANSACTION = bytes(range(12))
@@ -74,3 +76,51 @@ def test_use_candidate_behind_the_proof_is_ignored() -> None:
     check = stun.parse_check(data)
     assert check is not None
     assert not check.use_candidate
+
+
+def test_a_transaction_counts_once_while_it_is_remembered() -> None:
+    seen = stun.Transactions()
+    assert seen.fresh(b"\x01" * 12)
+    assert not seen.fresh(b"\x01" * 12)
+    assert seen.fresh(b"\x00" * 6 + b"\x02" * 6)
+    assert seen.fresh(b"\x02" * 6 + b"\x00" * 6)
+    # Bytes that are there only across the border of two ids are no id.
+    assert seen.fresh(b"\x03" * 12)
+    assert seen.fresh(b"\x00" * 6 + b"\x03" * 6)
+    ids = [number.to_bytes(12, "big") for number in range(10_000, 10_000 + stun.Transactions.KEPT)]
+    assert all(seen.fresh(one) for one in ids)
+    assert not any(seen.fresh(one) for one in ids)
+    assert seen.fresh(b"\x01" * 12), "what is older than the memory is forgotten"
+
+
+async def test_only_a_new_transaction_is_consent() -> None:
+    states: list[str] = []
+    transport = UdpTransport(Certificate(), lambda: 0.0)
+    transport.open("127.0.0.1", 0)
+    connection = Connection(transport, 0.0)
+    connection.owner = Owner(lambda data, now: None, lambda parts, now: None, states.append)
+    here, elsewhere = ("127.0.0.1", 1), ("127.0.0.1", 2)
+
+    def check(number: int, address: tuple[str, int], now: float) -> bytes | None:
+        credentials = connection.credentials
+        data = stun.binding_request(
+            bytes(11) + bytes((number,)), "me", credentials.ufrag, credentials.secret, nominate=True
+        )
+        parsed = stun.parse_check(data)
+        assert parsed is not None
+        return connection.check(parsed, address, now)
+
+    assert check(1, here, 0.0)
+    assert check(1, here, 20.0), "its answer may have been lost"
+    assert check(1, elsewhere, 21.0) is None
+    assert connection.address == here
+    assert connection.heard_at == 0.0
+    assert transport.drops["stun_replayed"] == 1
+    assert check(2, here, 25.0)
+    connection.tick(54.0)
+    assert states == []
+    assert check(1, here, 54.5)
+    assert check(2, here, 54.9)
+    connection.tick(55.1)
+    assert states == ["failed", "closed"] or states == ["failed"]
+    await transport.close()
