@@ -2,6 +2,7 @@
 
     python3 deploy/bootstrap.py run     what `make run` needs
     python3 deploy/bootstrap.py test    that, and what `make test` needs
+    python3 deploy/bootstrap.py proof   what `make proof` needs
 
 Every step leaves a stamp of what it was made from, so that doing it again costs nothing.
 """
@@ -183,7 +184,10 @@ def provide_for_tests() -> list[str]:
 def main(purpose: str) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036  (this file is what finds out)
         raise CannotPrepareError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
-    install(VENV, "test.txt" if purpose == "test" else "run.txt")
+    install(VENV, "run.txt" if purpose == "run" else "test.txt")
+    if purpose == "proof":
+        install(VENV, "proof.txt")
+        return
     build_pages()
     if purpose == "test":
         install(MONGO_VENV, "mongo-test.txt")
