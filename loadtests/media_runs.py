@@ -29,7 +29,8 @@ class Place:
     cores: Cores
     library: Path
     path: str | None
-    janus_event_loops: int
+    janus_event_loops: int = 0
+    address: str = ADDRESS
 
     @asynccontextmanager
     async def run(self, name: str, loss: float, seed: int) -> AsyncIterator[tuple[MediaServer, Crowd]]:
@@ -37,10 +38,10 @@ class Place:
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             server: MediaServer
             if name == "bedside":
-                server = BedsideServer(Path(folder), ADDRESS, self.cores.server, self.path)
+                server = BedsideServer(Path(folder), self.address, self.cores.server, self.path)
             else:
-                server = JanusServer(Path(folder), ADDRESS, self.cores.server, self.janus_event_loops)
-            crowd = Crowd(len(self.cores.peers), self.library, ADDRESS, loss, seed)
+                server = JanusServer(Path(folder), self.address, self.cores.server, self.janus_event_loops)
+            crowd = Crowd(len(self.cores.peers), self.library, self.address, loss, seed)
             try:
                 await server.start()
                 yield server, crowd

@@ -125,7 +125,7 @@ def answer(link: Link, text: str) -> tuple[str, list[Expected]]:
 def features(text: str) -> set[str]:
     """What a description of the server agrees to, in words: ``video nack``, ``audio mid``, ``video rtx``."""
     names = {
-        sdp.AUDIO_LEVEL: "audio level",
+        sdp.AUDIO_LEVEL: "level",
         sdp.ABS_SEND_TIME: "abs-send-time",
         sdp.TRANSPORT_CC: "twcc",
         sdp.MID: "mid",

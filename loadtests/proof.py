@@ -90,8 +90,8 @@ def traffic(minutes: float) -> None:
 
 def bench(minutes: float) -> None:
     """Cost beside Janus, growth, saturation."""
-    cost = run("-m", "loadtests.media_bench")
-    write(BENCHMARKS, "media", f"{cost}\n\n{made()}")
+    cost = [run("-m", "loadtests.media_bench", "--loss", loss) for loss in ("0", "0.01")]
+    write(BENCHMARKS, "media", "\n".join([*cost, made()]))
     growth = run("-m", "loadtests.media_bench", "--joins", "200")
     write(BENCHMARKS, "growth", f"{growth}\n\n{made()}")
     saturation = run("-m", "loadtests.media_bench", "--saturate")
