@@ -88,6 +88,7 @@ class Limits(Section):
     per_person_per_minute: int = 600
     login_per_address_per_minute: int = 20
     login_per_account_per_minute: int = 10
+    token_per_minute: int = 12  # readings with one token in an address, such as a calendar feed's
     socket_events_per_second: int = 30
 
 
@@ -115,6 +116,13 @@ class Scheduling(Section):
     drop_in_s: int = Field(4 * 3600, ge=60)  # a drop-in that nobody took waits no longer
 
 
+class Calendars(Section):
+    """Outside calendars are read over HTTPS from public addresses alone; what widens that is for tests."""
+
+    allow_http: bool = False
+    allow_private: bool = False  # refused in production
+
+
 class Settings(Section):
     mode: Literal["demo", "development", "production"] = "development"
     data_dir: Path = Path("var")
@@ -131,6 +139,7 @@ class Settings(Section):
     mail: Mail = Mail()
     visit: Visit = Visit()
     scheduling: Scheduling = Scheduling()
+    calendars: Calendars = Calendars()
 
     @property
     def public_url(self) -> str:
@@ -158,11 +167,14 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         if key.startswith(PREFIX) and key not in NOT_SETTINGS:
             _place(values, key, raw)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"setting {where}: {first['msg']}") from None
+    if settings.mode == "production" and settings.calendars.allow_private:
+        raise SettingsError("setting calendars.allow_private: it opens this network to whoever adds a calendar")
+    return settings
 
 
 def _place(values: dict[str, Any], key: str, raw: str) -> None:

@@ -6,12 +6,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from core.context import Context
+from core.outside import Outside, Reach
 from scheduling import access
 from scheduling.arranging import Arranging
 from scheduling.booking import Booking
+from scheduling.calendar_repository import CalendarRepository
+from scheduling.calendar_routes import add_calendar_routes
+from scheduling.calendars import Calendars
 from scheduling.drop_ins import DropIns
 from scheduling.free_times import FreeTimes
 from scheduling.offers import Offers
+from scheduling.outside_reading import OutsideReading
 from scheduling.ports import Authority, Consultations, People, Practitioners
 from scheduling.queue_repository import QueueRepository
 from scheduling.reader import Reader
@@ -29,6 +34,8 @@ DECIDE_EVERY_S = 60.0
 PASS_ON_EVERY_S = 5.0
 # Named daily in the rules; hourly, so that a missed run is soon made up for.
 CLEAN_UP_EVERY_S = 3600.0
+# How often is asked which outside calendars are due.
+READ_CALENDARS_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Scheduling:
     drop_ins: DropIns
     upkeep: Upkeep
     free_times: FreeTimes
+    calendars: Calendars
 
 
 def setup(
@@ -77,6 +85,7 @@ def setup(
         practitioners,
         booking,
     )
+    reach = Reach(http=settings.calendars.allow_http, private=settings.calendars.allow_private)
     module = Scheduling(
         booking=booking,
         arranging=Arranging(database, repository, times, free_times, clock, policy, reader, practitioners),
@@ -109,8 +118,22 @@ def setup(
             consultations,
         ),
         free_times=free_times,
+        calendars=Calendars(
+            database,
+            CalendarRepository(),
+            times,
+            free_times,
+            clock,
+            policy,
+            context.vault,
+            OutsideReading(Outside(reach)),
+            reach,
+            settings.public_url,
+        ),
     )
-    context.routes.append(build_routes(module.booking, appointments, module.offers, waitlist, module.drop_ins))
+    routes = build_routes(module.booking, appointments, module.offers, waitlist, module.drop_ins)
+    add_calendar_routes(routes, module.calendars, settings.public_url)
+    context.routes.append(routes)
     subscribe(context.subscriptions, appointments, waitlist)
     context.stopping.append(free_times.stop)
     _jobs(context, module)
@@ -122,6 +145,7 @@ def _jobs(context: Context, module: Scheduling) -> None:
     work: tuple[tuple[float, str, Callable[[], Awaitable[object]]], ...] = (
         (DECIDE_EVERY_S, "scheduling.decide_ended", upkeep.decide_ended),
         (PASS_ON_EVERY_S, "scheduling.pass_on_offers", module.waitlist.pass_on),
+        (READ_CALENDARS_EVERY_S, "scheduling.read_calendars", module.calendars.read_due),
         (CLEAN_UP_EVERY_S, "scheduling.clean_up", upkeep.clean_up),
         (CLEAN_UP_EVERY_S, "scheduling.tell_licences", upkeep.tell_licences),
     )

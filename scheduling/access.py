@@ -76,3 +76,5 @@ def allow(policy: Policy) -> None:
     for action in ("schedule.read", "schedule.write"):
         policy.allow(action, "practitioner", relation="own")
         policy.allow(action, "desk", "admin", "system")
+    policy.allow("calendar.feed", "patient", "practitioner")  # one's own: there is no other to name
+    policy.allow("calendar.outside", "practitioner", relation="own")  # the desk too has no business with the address

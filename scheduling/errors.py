@@ -43,3 +43,10 @@ class OfferGone(Conflict):
 
     code = "offer_gone"
     title = "This offer has run out"
+
+
+class TooManyCalendars(Conflict):
+    """A practitioner has as many outside calendars as are read."""
+
+    code = "too_many_calendars"
+    title = "No more calendars can be added: remove one first"

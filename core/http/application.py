@@ -93,6 +93,8 @@ def _endpoint(route: Route, edge: Edge) -> Callable[[web.Request], Awaitable[web
             account = getattr(body, "email", None)
             if isinstance(account, str):
                 edge.limiter.require("login_account", account.strip().lower())
+        if route.limit == "token":
+            edge.limiter.require("token", request.match_info["token"])
         call: Call[Any, Any] = Call(
             request=request,
             principal=principal,

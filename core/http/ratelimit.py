@@ -77,7 +77,7 @@ def judge(name: str, limit: int, previous: int, current: int, elapsed_s: float) 
 
 
 class RateLimiter:
-    """Limits by name: ``address``, ``person``, ``login_address``, ``login_account``; all per minute."""
+    """Limits by name: ``address``, ``person``, ``login_address``, ``login_account``, ``token``; all per minute."""
 
     def __init__(self, limits: Limits, redis: Redis | None, wall: Callable[[], float] = time.time) -> None:
         self.limits: Mapping[str, int] = {
@@ -85,6 +85,7 @@ class RateLimiter:
             "person": limits.per_person_per_minute,
             "login_address": limits.login_per_address_per_minute,
             "login_account": limits.login_per_account_per_minute,
+            "token": limits.token_per_minute,
         }
         self._redis = redis
         self._wall = wall

@@ -29,6 +29,8 @@ B = TypeVar("B")
 Q = TypeVar("Q")
 
 Auth = Literal["none", "access", "guest"]
+# ``login``: per address and per ``email`` of the body; ``token``: per ``{token}`` of the path.
+Limit = Literal["login", "token"]
 
 
 class Wire(BaseModel):
@@ -93,7 +95,7 @@ class Route:
     max_body_bytes: int | None
     content_type: str  # of the answer
     upload: bool  # the body is multipart/form-data, read by the handler itself
-    limit: Literal["login"] | None  # a stricter limit on top, per address and per ``email`` of the body
+    limit: Limit | None  # a stricter one on top
     summary: str
     description: str
 
@@ -121,7 +123,7 @@ class Routes:
         max_body_bytes: int | None = None,
         content_type: str = "application/json",
         upload: bool = False,
-        limit: Literal["login"] | None = None,
+        limit: Limit | None = None,
     ) -> Callable[[RouteHandler], RouteHandler]:
         """Register a handler; the first line of its docstring is the summary in OpenAPI."""
         unsafe = method not in ("GET", "HEAD")

@@ -72,6 +72,7 @@ async def test_open_routes_are_these_alone(operations: list[Operation]) -> None:
         *("POST /auth/login", "POST /auth/register", "POST /auth/refresh", "POST /auth/logout"),
         *("POST /auth/verify-email", "GET /auth/jwks", "POST /invitations/redeem"),
         *("GET /specialties", "GET /providers", "GET /providers/{id}", "GET /appointments/available"),
+        "GET /calendar/{token}.ics",
     }
 
 
