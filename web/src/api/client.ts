@@ -24,8 +24,10 @@ export const api = {
   providers: (query: { specialty?: string; date?: string; language?: string; name?: string; cursor?: string; limit?: number }) =>
     get<T.Page<T.Provider>>("/providers", query),
   provider: (id: T.Id) => get<T.Provider>(`/providers/${id}`),
-  available: (practitioner_id: T.Id, date: string) => get<{ items: T.Slot[]; time_zone: string }>("/appointments/available", { practitioner_id, date }),
-  book: (input: { practitioner_id: T.Id; start: T.Time; reason?: string; patient_id?: T.Id }, key?: string) =>
+  available: (practitioner_id: T.Id, date: string, days?: number) => get<{ items: T.Slot[]; time_zone: string }>("/appointments/available", { practitioner_id, date, days }),
+  hold: (input: { practitioner_id: T.Id; start: T.Time; patient_id?: T.Id }) => send<T.Hold>("POST", "/appointments/holds", input),
+  releaseHold: (id: T.Id) => send<void>("DELETE", `/appointments/holds/${id}`),
+  book: (input: { practitioner_id: T.Id; start: T.Time; reason?: string; patient_id?: T.Id; overlap_reason?: string }, key?: string) =>
     send<T.Appointment>("POST", "/appointments", { kind: "video", ...input }, key),
   appointments: (query: { practitioner_id?: T.Id; patient_id?: T.Id; date?: string; from?: string; to?: string; status?: string; cursor?: string; limit?: number }) =>
     get<T.Page<T.Appointment>>("/appointments", query),
@@ -34,6 +36,26 @@ export const api = {
   cancel: (id: T.Id) => send<T.Appointment>("DELETE", `/appointments/${id}`),
   schedule: (practitioner: T.Id) => get<T.Schedule>(`/practitioners/${practitioner}/schedule`),
   saveSchedule: (practitioner: T.Id, schedule: T.Schedule) => send<T.Schedule>("PUT", `/practitioners/${practitioner}/schedule`, schedule),
+  bookSeries: (input: { practitioner_id: T.Id; start: T.Time; every: T.Every; count: number; reason?: string; patient_id?: T.Id }, key?: string) =>
+    send<{ series_id: T.Id; items: T.Appointment[] }>("POST", "/appointments/series", input, key),
+  previewSchedule: (practitioner: T.Id, schedule: T.Schedule, from: string, days: number) =>
+    send<T.SchedulePreview>("POST", `/practitioners/${practitioner}/schedule/preview`, { ...schedule, from, days }),
+  waitlist: (query: { practitioner_id?: T.Id; limit?: number } = {}) => get<T.Page<T.WaitlistEntry>>("/waitlist", query),
+  joinWaitlist: (input: { practitioner_id?: T.Id; specialty?: string; first_day: string; last_day: string; patient_id?: T.Id }) => send<T.WaitlistEntry>("POST", "/waitlist", input),
+  acceptOffer: (id: T.Id, input: { reason?: string } = {}) => send<T.Appointment>("POST", `/waitlist/${id}/accept`, input),
+  declineOffer: (id: T.Id) => send<T.WaitlistEntry>("POST", `/waitlist/${id}/decline`),
+  leaveWaitlist: (id: T.Id) => send<T.WaitlistEntry>("DELETE", `/waitlist/${id}`),
+  dropIns: (query: { specialty?: string; limit?: number } = {}) => get<T.Page<T.DropIn>>("/drop-ins", query),
+  dropIn: (input: { specialty: string; reason?: string; patient_id?: T.Id }) => send<T.DropIn>("POST", "/drop-ins", input),
+  leaveDropIn: (id: T.Id) => send<T.DropIn>("DELETE", `/drop-ins/${id}`),
+  nextDropIn: () => send<T.Appointment>("POST", "/drop-ins/next"),
+  feed: () => get<T.FeedState>("/me/calendar-feed"),
+  makeFeed: (language: string) => send<{ url: string }>("POST", "/me/calendar-feed", { language }),
+  endFeed: () => send<void>("DELETE", "/me/calendar-feed"),
+  outsideCalendars: (practitioner: T.Id) => get<{ items: T.OutsideCalendar[] }>(`/practitioners/${practitioner}/calendars`),
+  addCalendar: (practitioner: T.Id, input: { name: string; address: string }) => send<T.OutsideCalendar>("POST", `/practitioners/${practitioner}/calendars`, input),
+  removeCalendar: (practitioner: T.Id, id: T.Id) => send<void>("DELETE", `/practitioners/${practitioner}/calendars/${id}`),
+  readCalendar: (practitioner: T.Id, id: T.Id) => send<void>("POST", `/practitioners/${practitioner}/calendars/${id}/read`),
 
   // the visit
   videoToken: (appointment: T.Id) => get<T.VisitToken>(`/appointments/${appointment}/video-token`),

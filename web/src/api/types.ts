@@ -17,25 +17,43 @@ export type Person = { id: Id; name: string; email: string; roles: Role[]; creat
 export type SignedIn = { access_token: string; expires_in: number; user: User };
 export type Page<T> = { items: T[]; next_cursor: string | null };
 
-export type Slot = { start: Time; end: Time };
+/** `location` is empty unless the rule behind the slot names one. */
+export type Slot = { start: Time; end: Time; location?: string };
 export type Specialty = { code: string; name: string; providers: number };
 export type Provider = {
   id: Id; name: string; title: string; specialties: string[]; languages: string[]; fee: Money; location: string;
   time_zone: string; about: string; licence_verified: boolean; next_slots: Slot[];
+  insurers?: string[]; distance_m?: number | null;
 };
 export type AppointmentStatus = "booked" | "arrived" | "checked-in" | "fulfilled" | "cancelled" | "noshow" | "entered-in-error";
 export type Appointment = {
-  id: Id; status: AppointmentStatus; kind: "video"; practitioner_id: Id; patient_id: Id; practitioner_name: string;
+  id: Id; status: AppointmentStatus; kind: "video" | "drop_in"; practitioner_id: Id; patient_id: Id; practitioner_name: string;
   patient_name: string; specialty: string; start: Time; end: Time; practitioner_time_zone: string; reason: string | null;
   visit_opens_at: Time; visit_closes_at: Time; fee: Money; created_at: Time; version: number;
+  location?: string; overlap?: boolean; series_id?: Id | null; free_cancel_until?: Time;
 };
+export type Hold = { id: Id; practitioner_id: Id; patient_id: Id; start: Time; end: Time; expires_at: Time };
+export type Every = "day" | "week" | "two_weeks" | "four_weeks" | "month";
+export type SeriesConflict = { date: DateOnly; start: Time | null; code: string };
+export type WaitlistEntry = {
+  id: Id; patient_id: Id; practitioner_id: Id | null; specialty: string | null; first_day: DateOnly; last_day: DateOnly;
+  status: "waiting" | "offered" | "booked" | "left" | "over"; created_at: Time;
+  offer: { practitioner_id: Id; practitioner_name: string; start: Time; end: Time; expires_at: Time } | null;
+};
+export type DropIn = {
+  id: Id; patient_id: Id; patient_name: string; specialty: string; status: "waiting" | "taken" | "left" | "over"; created_at: Time;
+  position: number | null; appointment_id: Id | null;
+};
+export type FeedState = { active: boolean; created_at: Time | null; read_at: Time | null };
+export type OutsideCalendar = { id: Id; name: string; host: string; created_at: Time; read_at: Time | null; problem: string | null };
 export type StatusWord = "completed" | "cancelled" | "rescheduled" | "no_show" | "arrived" | "checked_in";
+export type Rule = { weekday: number; start: string; end: string; location?: string };
+export type DayChange = { date: DateOnly; closed: boolean; start?: string | null; end?: string | null; location?: string };
 export type Schedule = {
-  time_zone: string; slot_minutes: number; buffer_minutes: number; notice_minutes: number; horizon_days: number;
-  rules: { weekday: number; start: string; end: string }[];
-  exceptions: { date: DateOnly; closed: boolean; start?: string | null; end?: string | null }[];
-  version: number;
+  time_zone: string; slot_minutes: number; buffer_before_minutes?: number; buffer_minutes: number; notice_minutes: number; horizon_days: number;
+  rules: Rule[]; exceptions: DayChange[]; version: number;
 };
+export type SchedulePreview = { items: Slot[]; time_zone: string; taken: Slot[] };
 
 export type IceServer = { urls: string[]; username?: string; credential?: string };
 export type VisitToken = { token: string; expires_at: Time; namespace: string; ice_servers: IceServer[]; participant_id: Id };

@@ -18,7 +18,7 @@ type FieldProps = {
 type TextFieldProps = FieldProps & {
   value: string;
   onChange: (value: string) => void;
-  type?: "text" | "email" | "password" | "search" | "tel" | "date" | "time" | "number" | "datetime-local";
+  type?: "text" | "email" | "password" | "search" | "tel" | "date" | "time" | "number" | "datetime-local" | "url";
   autoComplete?: string;
   inputMode?: "text" | "email" | "numeric" | "decimal" | "tel";
   placeholder?: string;
@@ -28,6 +28,7 @@ type TextFieldProps = FieldProps & {
   min?: string;
   max?: string;
   autoFocus?: boolean;
+  isReadOnly?: boolean;
   /** The label is for screen readers alone; something visible must say the same. */
   hideLabel?: boolean;
 };

@@ -232,3 +232,16 @@ export function Countdown({ until, onEnd }: { until: string; onEnd?: () => void 
     </span>
   );
 }
+
+/** Whether a media query holds now. */
+export function useMedia(query: string): boolean {
+  const [holds, setHolds] = useState(() => window.matchMedia(query).matches);
+  useEffect(() => {
+    const list = window.matchMedia(query);
+    const hear = () => setHolds(list.matches);
+    hear();
+    list.addEventListener("change", hear);
+    return () => list.removeEventListener("change", hear);
+  }, [query]);
+  return holds;
+}

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { schedulingEn } from "../scheduling/text/en";
+import { schedulingFr } from "../scheduling/text/fr";
 import { en } from "./en";
 import { fr } from "./fr";
 import { translate } from "./index";
 
-const english: Record<string, string> = en;
-const french: Record<string, string> = fr;
+const english: Record<string, string> = { ...en, ...schedulingEn };
+const french: Record<string, string> = { ...fr, ...schedulingFr };
 const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 
 describe("the dictionaries", () => {

@@ -2,15 +2,21 @@ import { useRef, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import { api } from "../api/client";
 import { ApiError, newKey } from "../api/http";
-import type { Appointment, Provider, Slot } from "../api/types";
+import type { Appointment, Person, Provider, SeriesConflict, Slot } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Avatar, Badge, Banner, Button, ButtonLink, Card, Icon, Loaded, PageHeader, TextField, useErrorText } from "../design";
+import { ActionButton, Avatar, Badge, Banner, Button, ButtonLink, Card, Countdown, Icon, Loaded, PageHeader, TextField, useErrorText } from "../design";
 import { dateIn } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { calendarFile, save } from "../parts/files";
-import { SlotPicker } from "../parts/SlotPicker";
 import { specialtyName, titled } from "../parts/visits";
+import { PatientPicker } from "../scheduling/PatientPicker";
+import { RepeatFields, type Repeat } from "../scheduling/RepeatFields";
+import { useScheduling } from "../scheduling/text";
+import { useHold } from "../scheduling/useHold";
+import { WaitlistJoin } from "../scheduling/WaitlistJoin";
+import { WeekPicker } from "../scheduling/WeekPicker";
+import { ZoneNote } from "../scheduling/ZoneNote";
 import { useSession } from "../session";
 
 export default function Book({ id }: { id: string }) {
@@ -28,9 +34,11 @@ export default function Book({ id }: { id: string }) {
 
 function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointment: Appointment) => void }) {
   const t = useText();
+  const ts = useScheduling();
   const format = useFormat();
   const explain = useErrorText();
   const { user } = useSession();
+  const staff = user?.role === "desk" || user?.role === "admin";
   const [location] = useLocation();
   const search = useSearch();
   const wanted = new URLSearchParams(search).get("start");
@@ -38,30 +46,51 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
   const [slot, setSlot] = useState<Slot | null>(wanted && !Number.isNaN(Date.parse(wanted)) ? { start: wanted, end: wanted } : null);
   const [picking, setPicking] = useState(slot === null);
   const first = slot ?? provider.next_slots[0];
-  const firstFree = first ? dateIn(first.start, provider.time_zone) : undefined;
+  const firstFree = first ? dateIn(first.start, format.zone) : undefined;
   const [reason, setReason] = useState("");
+  const [patient, setPatient] = useState<Person | null>(null);
+  const [repeat, setRepeat] = useState<Repeat | null>(null);
+  const [conflicts, setConflicts] = useState<SeriesConflict[]>([]);
   const [failure, setFailure] = useState<string | null>(null);
-  // One key per time and reason, so that pressing again after a lost answer books once.
+  // One key per intention, so that pressing again after a lost answer books once.
   const intention = useRef({ text: "", key: "" });
+  const forWhom = staff ? (patient?.id ?? null) : user?.role === "patient" ? user.id : null;
+
+  const gone = (error: ApiError) => {
+    setFailure(explain(error));
+    setSlot(null);
+    setPicking(true);
+  };
+  const holding = useHold(provider.id, slot, repeat ? null : forWhom, gone);
+
+  const choose = (next: Slot | null) => {
+    setSlot(next);
+    setFailure(null);
+    setConflicts([]);
+  };
 
   const book = async () => {
-    if (!slot) return;
+    if (!slot || !forWhom) return;
     setFailure(null);
-    const text = `${slot.start} ${reason}`;
+    setConflicts([]);
+    const input = { practitioner_id: provider.id, start: slot.start, reason: reason.trim() || undefined, patient_id: staff ? forWhom : undefined };
+    const text = JSON.stringify([input, repeat]);
     if (intention.current.text !== text) intention.current = { text, key: newKey() };
     try {
-      onBooked(await api.book({ practitioner_id: provider.id, start: slot.start, reason: reason.trim() || undefined }, intention.current.key));
+      const { key } = intention.current;
+      const booked = repeat ? (await api.bookSeries({ ...input, ...repeat }, key)).items[0] : await api.book(input, key);
+      holding.used();
+      if (booked) onBooked(booked);
     } catch (error) {
       intention.current.text = "";
-      setFailure(explain(error));
-      if (error instanceof ApiError && error.code.startsWith("slot_")) {
-        setSlot(null);
-        setPicking(true);
-      }
+      if (error instanceof ApiError && error.code === "series_conflict") setConflicts((error.problem.conflicts as SeriesConflict[] | undefined) ?? []);
+      if (error instanceof ApiError && error.code.startsWith("slot_")) gone(error);
+      else setFailure(explain(error));
       throw error;
     }
   };
 
+  const when = slot ? `${format.day(slot.start)}, ${format.clockBoth(slot.start, provider.time_zone)}` : null;
   return (
     <div className="two">
       <div className="stack">
@@ -75,13 +104,30 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
             ) : null}
           </div>
           {picking ? (
-            <SlotPicker practitionerId={provider.id} zone={provider.time_zone} value={slot} onChange={setSlot} firstDay={day ?? firstFree} />
+            <WeekPicker
+              practitionerId={provider.id}
+              zone={provider.time_zone}
+              value={slot}
+              onChange={choose}
+              firstDay={day ?? firstFree}
+              none={forWhom ? <WaitlistJoin practitionerId={provider.id} from={day} patientId={staff ? forWhom : undefined} /> : null}
+            />
           ) : slot ? (
-            <p className="visit-when">
-              {format.day(slot.start)}, {format.clockBoth(slot.start, provider.time_zone)} <span className="muted small">({format.relative(slot.start)})</span>
-            </p>
+            <>
+              <p className="visit-when">
+                {when} <span className="muted small">({format.relative(slot.start)})</span>
+              </p>
+              <ZoneNote zone={provider.time_zone} at={slot.start} />
+            </>
           ) : null}
         </Card>
+        {staff ? (
+          <Card className="stack">
+            <h2>{ts("patient.title")}</h2>
+            <PatientPicker value={patient} onChange={setPatient} />
+            <RepeatFields value={repeat} onChange={setRepeat} />
+          </Card>
+        ) : null}
         <Card className="stack">
           <TextField label={t("book.reason")} hint={t("book.reasonHint")} value={reason} onChange={setReason} multiline rows={3} maxLength={500} />
         </Card>
@@ -101,16 +147,24 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
             </Badge>
           </p>
         ) : null}
-        {slot ? (
-          <p className="visit-when">
-            {format.day(slot.start)}, {format.clockBoth(slot.start, provider.time_zone)}
+        {when ? <p className="visit-when">{when}</p> : null}
+        {holding.hold ? (
+          <p className="hold" data-testid="hold">
+            <Icon name="clock" size={18} />
+            <span>
+              {ts("hold.kept")} <Countdown until={holding.hold.expires_at} onEnd={holding.end} />
+            </span>
           </p>
         ) : null}
+        {holding.over ? <Banner tone="attention">{ts("hold.over")}</Banner> : null}
         <p>{t("book.policy", { fee: format.money(provider.fee) })}</p>
         {failure ? <Banner tone="problem">{failure}</Banner> : null}
-        {user ? (
-          <ActionButton variant="primary" size="large" wide isDisabled={!slot} act={book}>
-            {t(slot ? "book.confirm" : "book.pickFirst")}
+        {conflicts.length > 0 ? <Conflicts conflicts={conflicts} /> : null}
+        {user && user.role !== "patient" && !staff ? (
+          <Banner>{ts("book.notYou")}</Banner>
+        ) : user ? (
+          <ActionButton variant="primary" size="large" wide isDisabled={!slot || !forWhom} act={book}>
+            {slot ? (forWhom ? (repeat ? ts("repeat.book", { count: repeat.count }) : t("book.confirm")) : ts("patient.first")) : t("book.pickFirst")}
           </ActionButton>
         ) : (
           <ButtonLink
@@ -127,9 +181,28 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
   );
 }
 
+/** Which days of a series can't be booked; none of it was. */
+function Conflicts({ conflicts }: { conflicts: SeriesConflict[] }) {
+  const ts = useScheduling();
+  const format = useFormat();
+  return (
+    <div className="stack-tight">
+      <p className="strong">{ts("repeat.conflicts")}</p>
+      <ul className="stack-tight">
+        {conflicts.map((each) => (
+          <li key={each.date}>
+            {each.start ? format.dayAndClock(each.start) : format.date(each.date)}: {ts(each.code === "slot_taken" ? "repeat.taken" : "repeat.notOffered")}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
 function Done({ appointment, provider }: { appointment: Appointment; provider: Provider }) {
   const t = useText();
   const format = useFormat();
+  const { user } = useSession();
   const who = titled(provider);
   return (
     <div className="reading stack">
@@ -150,9 +223,15 @@ function Done({ appointment, provider }: { appointment: Appointment; provider: P
           ))}
         </ul>
         <div className="row-tight">
-          <ButtonLink href="/visits" variant="primary">
-            {t("book.toVisits")}
-          </ButtonLink>
+          {user?.role === "patient" ? (
+            <ButtonLink href="/visits" variant="primary">
+              {t("book.toVisits")}
+            </ButtonLink>
+          ) : (
+            <ButtonLink href="/calendar" variant="primary">
+              {t("calendar.title")}
+            </ButtonLink>
+          )}
           <Button icon="calendar" onPress={() => save(calendarFile(appointment, t("book.with", { name: who }), new Date(), window.location.origin), "visit.ics")}>
             {t("book.calendar")}
           </Button>

@@ -8,6 +8,9 @@ import { dateIn, deviceZone } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { specialtyName, titled } from "../parts/visits";
+import { SeeSomeoneNow } from "../scheduling/SeeSomeoneNow";
+import { WaitlistJoin } from "../scheduling/WaitlistJoin";
+import { useSession } from "../session";
 
 const ANY = "any";
 const LANGUAGES = ["fr", "en", "wo", "ar", "es", "pt", "de"];
@@ -17,6 +20,7 @@ const REST_MS = 350;
 export default function Find() {
   const t = useText();
   const format = useFormat();
+  const { user } = useSession();
   const [, go] = useLocation();
   const search = new URLSearchParams(useSearch());
   const specialty = search.get("specialty") ?? "";
@@ -62,6 +66,7 @@ export default function Find() {
           <TextField label={t("find.date")} type="date" value={date} min={dateIn(new Date(), deviceZone())} onChange={(value) => choose({ date: value })} />
           <TextField label={t("find.name")} type="search" value={typed} onChange={setTyped} />
         </search>
+        {user?.role === "patient" && specialties.data ? <SeeSomeoneNow specialties={specialties.data.items} chosen={specialty} /> : null}
         <Loaded of={found} loading={<SkeletonList rows={3} />}>
           {(page) =>
             page.items.length === 0 ? (
@@ -82,6 +87,11 @@ export default function Find() {
                 >
                   {t("find.noneText")}
                 </EmptyState>
+                {specialty && user?.role === "patient" ? (
+                  <div className="state">
+                    <WaitlistJoin specialty={specialty} from={date} />
+                  </div>
+                ) : null}
               </Card>
             ) : (
               <>

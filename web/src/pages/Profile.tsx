@@ -6,15 +6,20 @@ import { Banner, Button, Card, Choices, Loaded, PageHeader, Select, TextField, u
 import { deviceZone } from "../format/time";
 import { languages, useLanguage, useText, type Language } from "../i18n";
 import { zones } from "../parts/zones";
+import { FeedCard } from "../scheduling/FeedCard";
+import { OutsideCalendars } from "../scheduling/OutsideCalendars";
 import { useSession } from "../session";
 
 export default function Profile() {
   const t = useText();
+  const { user } = useSession();
   const me = useResource("me", api.me);
   return (
     <div className="reading stack">
       <PageHeader title={t("profile.title")} />
       <Loaded of={me}>{(data) => <Form me={data} />}</Loaded>
+      {user?.role === "patient" || user?.role === "practitioner" ? <FeedCard /> : null}
+      {user?.role === "practitioner" ? <OutsideCalendars practitionerId={user.id} /> : null}
       <Look />
     </div>
   );

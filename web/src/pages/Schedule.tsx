@@ -6,8 +6,10 @@ import { ActionButton, Banner, Button, Card, Checkbox, Loaded, PageHeader, Selec
 import { addDays, dateIn } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
-import { hoursAreRight, startsOf } from "../parts/hours";
+import { hoursAreRight } from "../parts/hours";
 import { zones } from "../parts/zones";
+import { SlotPreview } from "../scheduling/SlotPreview";
+import { useScheduling } from "../scheduling/text";
 import { useSession } from "../session";
 
 /** A Monday, to name the weekdays by. */
@@ -23,14 +25,15 @@ export default function Schedule({ id }: { id: string }) {
     <div>
       <PageHeader title={t("schedule.title")}>{t("schedule.lead")}</PageHeader>
       <Loaded of={schedule}>
-        {(data) => <Editor key={data.version} saved={data} onSave={async (next) => schedule.setData(await api.saveSchedule(who, next))} onReload={() => void schedule.reload()} />}
+        {(data) => <Editor key={data.version} who={who} saved={data} onSave={async (next) => schedule.setData(await api.saveSchedule(who, next))} onReload={() => void schedule.reload()} />}
       </Loaded>
     </div>
   );
 }
 
-function Editor({ saved, onSave, onReload }: { saved: Plan; onSave: (plan: Plan) => Promise<void>; onReload: () => void }) {
+function Editor({ who, saved, onSave, onReload }: { who: string; saved: Plan; onSave: (plan: Plan) => Promise<void>; onReload: () => void }) {
   const t = useText();
+  const ts = useScheduling();
   const format = useFormat();
   const explain = useErrorText();
   const say = useToast();
@@ -42,10 +45,16 @@ function Editor({ saved, onSave, onReload }: { saved: Plan; onSave: (plan: Plan)
   const setRule = (index: number, change: Partial<Plan["rules"][number]>) => setPlan({ ...plan, rules: plan.rules.map((rule, at) => (at === index ? { ...rule, ...change } : rule)) });
   const setException = (index: number, change: Partial<Plan["exceptions"][number]>) =>
     setPlan({ ...plan, exceptions: plan.exceptions.map((each, at) => (at === index ? { ...each, ...change } : each)) });
-  const number = (field: "slot_minutes" | "buffer_minutes" | "notice_minutes" | "horizon_days", label: string) => (
-    <TextField label={label} type="number" inputMode="numeric" min="0" value={String(plan[field])} onChange={(text) => setPlan({ ...plan, [field]: Math.max(0, Math.round(Number(text) || 0)) })} />
+  const number = (field: "slot_minutes" | "buffer_before_minutes" | "buffer_minutes" | "notice_minutes" | "horizon_days", label: string) => (
+    <TextField label={label} type="number" inputMode="numeric" min="0" value={String(plan[field] ?? 0)} onChange={(text) => setPlan({ ...plan, [field]: Math.max(0, Math.round(Number(text) || 0)) })} />
   );
-  const total = WEEK.reduce((sum, weekday) => sum + startsOf(plan, weekday).length, 0);
+  const places = [...new Set([...plan.rules, ...plan.exceptions].map((each) => each.location ?? "").filter(Boolean))];
+  const sure = right && plan.slot_minutes >= 5 && plan.horizon_days >= 1;
+  const copyOn = (weekday: number) => {
+    const theirs = plan.rules.filter((rule) => rule.weekday === weekday);
+    const others = plan.rules.filter((rule) => rule.weekday === weekday || rule.weekday > 4);
+    setPlan({ ...plan, rules: [...others, ...WEEK.filter((day) => day <= 4 && day !== weekday).flatMap((day) => theirs.map((rule) => ({ ...rule, weekday: day })))] });
+  };
 
   return (
     <div className="two">
@@ -64,9 +73,24 @@ function Editor({ saved, onSave, onReload }: { saved: Plan; onSave: (plan: Plan)
                       <TextField label={t("schedule.opens", { day: dayName(weekday) })} hideLabel type="time" value={rule.start} onChange={(start) => setRule(index, { start })} />
                       <span aria-hidden="true">–</span>
                       <TextField label={t("schedule.closes", { day: dayName(weekday) })} hideLabel type="time" value={rule.end} onChange={(end) => setRule(index, { end })} />
+                      <TextField
+                        label={ts("schedule.place", { day: `${dayName(weekday)} ${rule.start}` })}
+                        hideLabel
+                        placeholder={ts("schedule.anywhere")}
+                        maxLength={80}
+                        value={rule.location ?? ""}
+                        onChange={(location) => setRule(index, { location })}
+                      />
                       <Button variant="quiet" icon="close" label={`${t("schedule.remove")}: ${dayName(weekday)} ${rule.start}`} onPress={() => setPlan({ ...plan, rules: plan.rules.filter((_, at) => at !== index) })} />
                     </div>
                   ))}
+                  {weekday === 0 && rules.length > 0 ? (
+                    <div>
+                      <Button variant="quiet" size="small" onPress={() => copyOn(weekday)}>
+                        {ts("schedule.copy", { day: dayName(weekday) })}
+                      </Button>
+                    </div>
+                  ) : null}
                 </div>
                 <Button
                   variant="quiet"
@@ -82,10 +106,12 @@ function Editor({ saved, onSave, onReload }: { saved: Plan; onSave: (plan: Plan)
           <h2 id="rules">{t("schedule.rules")}</h2>
           <div className="filters">
             {number("slot_minutes", t("schedule.slot"))}
-            {number("buffer_minutes", t("schedule.buffer"))}
+            {number("buffer_before_minutes", ts("schedule.before"))}
+            {number("buffer_minutes", ts("schedule.after"))}
             {number("notice_minutes", t("schedule.notice"))}
             {number("horizon_days", t("schedule.horizon"))}
           </div>
+          <p className="muted small">{ts("schedule.ruleHint", { notice: plan.notice_minutes, horizon: plan.horizon_days })}</p>
           <Select label={t("profile.zone")} value={plan.time_zone} onChange={(time_zone) => setPlan({ ...plan, time_zone })} options={zones(plan.time_zone).map((id) => ({ id, label: id.replace(/_/g, " ") }))} />
         </Card>
         <Card as="section" className="stack" labelledBy="exceptions">
@@ -120,19 +146,10 @@ function Editor({ saved, onSave, onReload }: { saved: Plan; onSave: (plan: Plan)
       <Card as="section" raised className="stack two-sticky" labelledBy="preview">
         <div>
           <h2 id="preview">{t("schedule.preview")}</h2>
-          <p className="muted">{t("schedule.previewText", { count: total })}</p>
+          <p className="muted">{ts("preview.lead", { zone: plan.time_zone.replace(/_/g, " ") })}</p>
+          {places.length > 0 ? <p className="muted small">{ts("preview.places", { places: places.join(", ") })}</p> : null}
         </div>
-        <dl className="preview">
-          {WEEK.map((weekday) => {
-            const starts = startsOf(plan, weekday);
-            return (
-              <div key={weekday}>
-                <dt className="strong">{dayName(weekday)}</dt>
-                <dd className="numeric small muted">{starts.length === 0 ? t("schedule.closed") : starts.join("  ")}</dd>
-              </div>
-            );
-          })}
-        </dl>
+        <SlotPreview practitionerId={who} plan={plan} right={sure} />
         {right ? null : <Banner tone="problem">{t("schedule.wrong")}</Banner>}
         {failure ? (
           <Banner tone="problem" action={<Button size="small" onPress={onReload}>{t("app.reload")}</Button>}>
@@ -142,7 +159,7 @@ function Editor({ saved, onSave, onReload }: { saved: Plan; onSave: (plan: Plan)
         {dirty ? <p className="small muted">{t("schedule.unsaved")}</p> : null}
         <ActionButton
           variant="primary"
-          isDisabled={!right || !dirty}
+          isDisabled={!sure || !dirty}
           act={async () => {
             setFailure(null);
             await onSave(plan);

@@ -6,6 +6,7 @@ import { ActionButton, ButtonLink, Card, EmptyState, Loaded, PageHeader, Tabs, u
 import { useText } from "../i18n";
 import { VisitCard } from "../parts/VisitCard";
 import { isComing } from "../parts/visits";
+import { Offers } from "../scheduling/Offers";
 
 const DAY_MS = 86_400_000;
 
@@ -25,6 +26,7 @@ export default function Visits() {
   return (
     <div>
       <PageHeader title={t("visits.title")} actions={findOne} />
+      <Offers onBooked={changed} />
       <Tabs
         label={t("visits.title")}
         tabs={[

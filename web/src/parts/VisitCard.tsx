@@ -6,7 +6,9 @@ import { ActionButton, Avatar, Badge, Button, ButtonLink, Card, Confirm, Dialog,
 import { dateIn } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
-import { SlotPicker } from "./SlotPicker";
+import { useScheduling } from "../scheduling/text";
+import { WaitlistJoin } from "../scheduling/WaitlistJoin";
+import { WeekPicker } from "../scheduling/WeekPicker";
 import { AppointmentBadge } from "./status";
 import { isComing, isOpen, specialtyName } from "./visits";
 
@@ -74,7 +76,7 @@ export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; on
           onChanged();
         }}
       >
-        {t("visits.cancelText", { name: visit.practitioner_name, when })}
+        {t("visits.cancelText", { name: visit.practitioner_name, when })} <CancelPrice visit={visit} />
       </Confirm>
       <Dialog title={t("visits.reschedule")} isOpen={asking === "move"} onClose={() => setAsking(null)} wide>
         <Move
@@ -90,8 +92,10 @@ export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; on
   );
 }
 
-function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string) => void }) {
+export function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string) => void }) {
   const t = useText();
+  const ts = useScheduling();
+  const format = useFormat();
   const explain = useErrorText();
   // The picker begins on the first day with a free time.
   const provider = useResource(`provider ${visit.practitioner_id}`, () => api.provider(visit.practitioner_id));
@@ -101,12 +105,13 @@ function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string)
     <>
       <Loaded of={provider} loading={<Skeleton shape="block" />}>
         {({ next_slots }) => (
-          <SlotPicker
+          <WeekPicker
             practitionerId={visit.practitioner_id}
             zone={visit.practitioner_time_zone}
             value={slot}
             onChange={setSlot}
-            firstDay={next_slots[0] ? dateIn(next_slots[0].start, visit.practitioner_time_zone) : undefined}
+            firstDay={next_slots[0] ? dateIn(next_slots[0].start, format.zone) : undefined}
+            none={<WaitlistJoin practitionerId={visit.practitioner_id} />}
           />
         )}
       </Loaded>
@@ -118,6 +123,7 @@ function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string)
       <div className="dialog-actions">
         <ActionButton
           variant="primary"
+          wide
           isDisabled={!slot}
           act={async () => {
             if (!slot) return;
@@ -127,9 +133,19 @@ function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: string)
           }}
           onFailed={(error) => setFailure(explain(error))}
         >
-          {t("visits.rescheduleTo")}
+          {slot ? ts("move.to", { when: format.dayAndClock(slot.start) }) : t("visits.rescheduleTo")}
         </ActionButton>
       </div>
     </>
   );
+}
+
+/** What cancelling now means for the invoice. */
+export function CancelPrice({ visit }: { visit: Appointment }) {
+  const ts = useScheduling();
+  const format = useFormat();
+  const now = useNow();
+  if (!visit.free_cancel_until) return null;
+  const free = Date.parse(visit.free_cancel_until) > now.getTime();
+  return <>{ts(free ? "cancel.free" : "cancel.late", { until: format.dayAndClock(visit.free_cancel_until) })}</>;
 }

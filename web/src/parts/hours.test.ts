@@ -1,16 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { hoursAreRight, startsOf } from "./hours";
+import { hoursAreRight } from "./hours";
 import { zoned } from "./zoned";
 
 const monday = (start: string, end: string) => ({ weekday: 0, start, end });
 
 describe("hours", () => {
-  it("puts visits with their pauses into each stretch", () => {
-    const schedule = { rules: [monday("14:00", "15:00"), monday("09:00", "10:10")], slot_minutes: 20, buffer_minutes: 5 };
-    expect(startsOf(schedule, 0)).toEqual(["09:00", "09:25", "09:50", "14:00", "14:25"]);
-    expect(startsOf(schedule, 1)).toEqual([]);
-  });
-  it("never runs on for a visit without length", () => expect(startsOf({ rules: [monday("09:00", "10:00")], slot_minutes: 0, buffer_minutes: 0 }, 0)).toEqual([]));
   it("finds what is upside down or overlaps", () => {
     expect(hoursAreRight([monday("09:00", "12:00"), monday("12:00", "13:00")])).toBe(true);
     expect(hoursAreRight([monday("09:00", "12:00"), monday("11:00", "13:00")])).toBe(false);
