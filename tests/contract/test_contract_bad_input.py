@@ -261,6 +261,7 @@ DOSAGE = {"text": "One each day", "dose": 1, "unit": "tablet", "frequency": 1, "
 BODIES: dict[str, dict[str, Any]] = {
     "POST /appointments/{id}/prescriptions": {"medication": {"code": "x", "display": "X"}, "dosage": DOSAGE},
     "PUT /appointments/{id}/status": {"status": "cancelled"},
+    "POST /practitioners/{id}/calendars": {"name": "Home", "address": "https://calendar.invalid/a.ics"},
     "POST /practitioners/{id}/schedule/preview": {"schedule": SCHEDULE, "from": "2027-03-01"},
     "PATCH /appointments/{id}": {"reason": "Mine now"},
     "PATCH /billing/invoices/{id}": {"version": 1, "lines": [{"description": "Gift", "amount": MONEY}], "reason": "x"},

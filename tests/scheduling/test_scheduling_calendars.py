@@ -37,7 +37,7 @@ class Elsewhere:
         self.asked.append(request.headers.get("If-None-Match"))
         body = self._text() if self.body is None else self.body
         etag = f'"{hash(body)}"'
-        if request.headers.get("If-None-Match") == etag:
+        if self.status == 200 and request.headers.get("If-None-Match") == etag:
             return web.Response(status=304)
         return web.Response(status=self.status, body=body, headers={"ETag": etag})
 

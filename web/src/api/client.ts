@@ -39,7 +39,7 @@ export const api = {
   bookSeries: (input: { practitioner_id: T.Id; start: T.Time; every: T.Every; count: number; reason?: string; patient_id?: T.Id }, key?: string) =>
     send<{ series_id: T.Id; items: T.Appointment[] }>("POST", "/appointments/series", input, key),
   previewSchedule: (practitioner: T.Id, schedule: T.Schedule, from: string, days: number) =>
-    send<T.SchedulePreview>("POST", `/practitioners/${practitioner}/schedule/preview`, { ...schedule, from, days }),
+    send<T.SchedulePreview>("POST", `/practitioners/${practitioner}/schedule/preview`, { schedule, from, days }),
   waitlist: (query: { practitioner_id?: T.Id; limit?: number } = {}) => get<T.Page<T.WaitlistEntry>>("/waitlist", query),
   joinWaitlist: (input: { practitioner_id?: T.Id; specialty?: string; first_day: string; last_day: string; patient_id?: T.Id }) => send<T.WaitlistEntry>("POST", "/waitlist", input),
   acceptOffer: (id: T.Id, input: { reason?: string } = {}) => send<T.Appointment>("POST", `/waitlist/${id}/accept`, input),
