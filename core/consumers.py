@@ -4,8 +4,9 @@ A handler's transaction first writes the fact's id to its module's ``handled_fac
 skipped. That row, not the lease, is what keeps a paused and a new holder from both having effect: the second waits
 for the first one's commit. The lease merely keeps them from doing the work twice.
 
-A failing fact is tried again at once a few times, then parked; later facts of its key are parked behind it and all
-are replayed in order, while other keys go on. When the database itself is away, the partition waits instead.
+Facts that have gathered are handled together, in one transaction; if that fails, one by one. A failing fact is tried
+again at once a few times, then parked; later facts of its key are parked behind it and all are replayed in order,
+while other keys go on. When the database itself is away, the partition waits instead.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from prometheus_client import Counter, Histogram
 from core.background import Background
 from core.bus import PARTITIONS, Bus, Delivery, Lease
 from core.clock import Clock
-from core.database import Database
+from core.database import Database, Transaction
 from core.events import Envelope, Subscriptions
 from core.jobs import Jobs
 from core.outbox import prune
@@ -83,6 +84,9 @@ class Consumers:
         await self._background.pause(LEASE_RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the asking
 
     async def _work(self, lease: Lease, deliveries: list[Delivery]) -> None:
+        if len(deliveries) > 1 and await self._together(lease.group, [each.envelope for each in deliveries]):
+            await self._bus.acknowledge(lease, [each.tag for each in deliveries])
+            return
         done: list[str] = []
         try:
             for delivery in deliveries:
@@ -91,6 +95,41 @@ class Consumers:
                 done.append(delivery.tag)
         finally:
             await self._bus.acknowledge(lease, done)
+
+    async def _together(self, group: str, envelopes: list[Envelope]) -> bool:
+        """Handle what has gathered in one transaction, in order. False: nothing was done, look at each singly."""
+        wanted = [each for each in envelopes if self._subscriptions.of(group, each.name)]
+        if not wanted:
+            return True
+        try:
+            if await self._parking.concerns(group, wanted):
+                return False
+            async with asyncio.timeout(HANDLER_TIMEOUT_S), self._database(group).transaction() as tx:
+                rows = await tx.fetch(
+                    "INSERT INTO handled_facts (fact_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING "
+                    "RETURNING fact_id",
+                    [each.fact_id for each in wanted],
+                )
+                fresh = {row["fact_id"] for row in rows}
+                for envelope in wanted:
+                    if envelope.fact_id in fresh:
+                        # The bus may hold a fact twice in one reading.
+                        fresh.discard(envelope.fact_id)
+                        await self._call(group, tx, envelope)
+        except Exception:
+            # Which of them is to blame, or whether the database is away, the single way finds out.
+            return False
+        _HANDLED.labels(group, "handled").inc(len(rows))
+        _HANDLED.labels(group, "duplicate").inc(len(wanted) - len(rows))
+        now = datetime.now(UTC)
+        for envelope in wanted:
+            _LAG.labels(group).observe(max(0.0, (now - envelope.occurred_at).total_seconds()))
+        return True
+
+    async def _call(self, group: str, tx: Transaction, envelope: Envelope) -> None:
+        for subscription in self._subscriptions.of(group, envelope.name):
+            fact = subscription.fact.model_validate(envelope.payload)
+            await subscription.handler(tx, fact, envelope)
 
     async def _finish(self, lease: Lease, envelope: Envelope) -> bool:
         """Handle or park one fact, waiting for the database as long as the lease holds. False: not finished."""
@@ -130,9 +169,7 @@ class Consumers:
                     envelope.fact_id,
                 )
                 if fresh:
-                    for subscription in self._subscriptions.of(group, envelope.name):
-                        fact = subscription.fact.model_validate(envelope.payload)
-                        await subscription.handler(tx, fact, envelope)
+                    await self._call(group, tx, envelope)
         except Exception as error:
             if not await _answers(database):
                 raise _DatabaseAway from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -54,6 +54,18 @@ class Parking:
             if found == "blocked":
                 await _insert(tx, group, envelope, None)
         return found is not None
+
+    async def concerns(self, group: str, envelopes: Sequence[Envelope]) -> bool:
+        """Whether any of these is parked behind an earlier fact, or was given up: then each is looked at singly."""
+        async with self._core.reading() as tx:
+            found = await tx.fetchval(
+                "SELECT EXISTS (SELECT 1 FROM core.dead_facts WHERE group_name = $1 AND fact_id = ANY($2::uuid[])) "
+                "OR EXISTS (SELECT 1 FROM core.parked_facts WHERE group_name = $1 AND order_key = ANY($3::uuid[]))",
+                group,
+                [each.fact_id for each in envelopes],
+                [each.order_key for each in envelopes],
+            )
+        return bool(found)
 
     async def add(self, group: str, envelope: Envelope, error: str) -> None:
         """Park the fact, which becomes the first of its key."""

@@ -76,7 +76,7 @@ class Booking:
         if wanted.overlap_reason is not None:
             self._policy.require(principal, "appointment.overlap")
         profile = await self._bookable(wanted.practitioner_id)
-        names = await self._people_of(wanted.practitioner_id, wanted.patient_id)
+        names = await self._people_of(principal, profile, wanted.patient_id)
         made_id = uuid7()
         secret = await self._reader.seal(wanted.patient_id, made_id, wanted.reason)
         for fresh in (False, True):
@@ -96,7 +96,7 @@ class Booking:
         """
         await self._may_book(principal, wanted.patient_id)
         profile = await self._bookable(wanted.practitioner_id)
-        names = await self._people_of(wanted.practitioner_id, wanted.patient_id)
+        names = await self._people_of(principal, profile, wanted.patient_id)
         stored = await self._free_times.schedule(wanted.practitioner_id, fresh=True)
         if stored is None:
             raise SlotNotOffered()
@@ -130,7 +130,7 @@ class Booking:
         """
         await self._may_book(principal, patient_id)
         profile = await self._bookable(practitioner_id)
-        await self._people_of(practitioner_id, patient_id)
+        await self._people_of(principal, profile, patient_id)
         now = self._clock.now()
         stored, slot = await self._offered(profile, Request(practitioner_id, patient_id, start), now, fresh=True)
         expires_at = now + timedelta(seconds=self._settings.hold_s)
@@ -237,10 +237,13 @@ class Booking:
             raise SlotNotOffered("This practitioner can't be booked")
         return profile
 
-    async def _people_of(self, practitioner_id: UUID, patient_id: UUID) -> dict[UUID, str]:
-        if practitioner_id == patient_id:
+    async def _people_of(self, principal: Principal, profile: Practitioner, patient_id: UUID) -> dict[UUID, str]:
+        """Their names. Who books for themselves is known already."""
+        if profile.id == patient_id:
             raise InvalidInput.of("practitioner_id", "Nobody is their own patient")
-        names = await self._reader.names([practitioner_id, patient_id])
+        if principal.person_id == patient_id and principal.name:
+            return {profile.id: profile.name, patient_id: principal.name}
+        names = await self._reader.names([profile.id, patient_id])
         if patient_id not in names:
             raise InvalidInput.of("patient_id", "There is no such person")
         return names
