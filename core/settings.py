@@ -47,6 +47,7 @@ class Media(Section):
     ] = []  # those allowed, best first; empty: the browser's order
     audio_red: bool = True  # sound with copies of earlier packets, where every receiver takes it
     certificate_max_age_s: int = Field(86_400, ge=60, le=14 * 86_400)  # a worker's; connections keep theirs
+    path: Literal["auto", "native", "python"] = "auto"  # what forwards packets; auto: native where it is built
     control_host: str = "127.0.0.1"
     control_secret: SecretStr = SecretStr("")
     turn_urls: list[str] = []

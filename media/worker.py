@@ -36,7 +36,7 @@ class Worker:
         self._port = settings.media.port + index if settings.media.port else 0
         self.index = index
         self.boot = str(uuid7())
-        self.transport = UdpTransport(Certificate(), time.monotonic)
+        self.transport = UdpTransport(Certificate(), time.monotonic, settings.media.path)
         self._candidates: list[str] = []
         preferences = codecs.Preferences(tuple(settings.media.video_codecs), settings.media.audio_red)
         self.control = Control(
@@ -59,7 +59,10 @@ class Worker:
         url = self._settings.redis.url.get_secret_value()
         self._registry = Registry(url, f"{media.address}:{self.transport.port}", self.describe)
         self._registry.start()
-        log.info("media_worker_started", extra={"index": self.index, "port": self.transport.port})
+        log.info(
+            "media_worker_started",
+            extra={"index": self.index, "port": self.transport.port, "path": self.transport.path.name},
+        )
 
     async def stop(self) -> None:
         """Leave the registry first, so that nobody new comes; then end calls, channel and socket."""
@@ -87,6 +90,7 @@ class Worker:
             "rooms": len(self.control.rooms),
             "participants": self.control.participants,
             "load": round(self._load, 3),
+            "path": self.transport.path.name,
             "capacity": CAPACITY,
             "draining": self.control.draining,
         }

@@ -1,0 +1,258 @@
+/* Shared by the files of the native path. Everything is used from one thread. */
+#ifndef BS_INTERNAL_H
+#define BS_INTERNAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "path.h"
+
+#define BS_BATCH 64
+#define BS_DATAGRAM 2048
+#define BS_MAX_EVENTS 256 /* a datagram makes three at most */
+#define BS_MAX_RTP 1500
+#define BS_TRAILER 164 /* libsrtp's largest tag, key identifier and SRTCP index */
+#define BS_QUEUE 256
+#define BS_BUCKETS 1024
+#define BS_ROUTES 64
+#define BS_MAX_MISSING 256
+#define BS_MAX_PREFIX 64
+#define BS_RESENT 512
+#define BS_MAPPINGS 8
+#define BS_INTERVAL_S 0.1
+#define BS_KEEP_S 2.0
+
+typedef int (*bs_srtp)(void *session, void *packet, int *size);
+
+/* Sequence numbers without end (media/rtp/sequence.py). */
+typedef struct {
+    int64_t highest; /* -1 before the first */
+} bs_unwrapper;
+
+static inline int64_t bs_peek(const bs_unwrapper *unwrapper, uint16_t number) {
+    if (unwrapper->highest < 0) return (int64_t)number + 65536;
+    int64_t delta = (uint16_t)(number - (uint16_t)unwrapper->highest);
+    return unwrapper->highest + (delta < 32768 ? delta : delta - 65536);
+}
+
+/* A parsed RTP packet. */
+typedef struct {
+    uint8_t first, second;
+    uint16_t number;
+    uint32_t timestamp, ssrc;
+    uint32_t start;  /* of the payload */
+    int level;       /* the byte, or -1 */
+    int transport;   /* the transport-wide number, or -1 */
+} bs_rtp;
+
+/* What a source is given. */
+typedef struct {
+    uint16_t number;
+    uint32_t timestamp;
+    uint8_t marker, padding; /* 0x80 or 0, 0x20 or 0 */
+    int level;
+    const uint8_t *payload;
+    uint32_t size;
+} bs_packet;
+
+/* A packet kept (history.c). */
+typedef struct {
+    int64_t sequence; /* -1: empty */
+    double kept_at;
+    uint8_t *payload; /* NULL once it is too old to be sent again */
+    uint32_t timestamp;
+    uint16_t size;
+    uint8_t marker, padding;
+} bs_kept;
+
+typedef struct {
+    bs_kept *slots;
+    uint32_t mask;
+    int64_t swept; /* below this, payloads that are too old were let go */
+} bs_history;
+
+/* Loss (loss.c). */
+typedef struct {
+    int64_t sequence;
+    double missed_at, next_at;
+    uint32_t tries;
+} bs_missing;
+
+typedef struct {
+    int64_t expected;
+    double max_age;
+    bs_missing *missing; /* ascending; room for BS_MAX_MISSING, made when first needed */
+    uint32_t count;
+} bs_loss;
+
+typedef struct {
+    int64_t expected, received; /* at the last report */
+    double last_transit;
+    int has_transit;
+} bs_statistics;
+
+/* Transport-wide arrivals (twcc.c). */
+typedef struct {
+    int64_t number;
+    int64_t ticks;
+} bs_arrival;
+
+typedef struct {
+    bs_unwrapper unwrapper;
+    bs_arrival *arrivals;
+    uint32_t count, room;
+    int64_t next;
+    uint32_t packets;
+} bs_twcc;
+
+/* A datagram waiting to be sent (send.c). */
+typedef struct bs_queued {
+    struct bs_queued *next; /* to the same link */
+    uint32_t size;
+    uint8_t data[BS_MAX_RTP + BS_TRAILER];
+} bs_queued;
+
+typedef struct {
+    uint32_t ssrc;
+    int retransmission;
+    bs_source *source;
+} bs_route;
+
+struct bs_link {
+    bs_link_figures figures;
+    bs_path *path;
+    uint32_t id;
+    bs_address address;
+    bs_link *next_in_bucket;
+    void *incoming, *outgoing; /* libsrtp's sessions */
+    double interval_at;
+    uint32_t most_bytes, bytes, packets, unknown; /* of the interval */
+    int listening, level_id, twcc_id;
+    uint32_t routes;
+    bs_route route[BS_ROUTES];
+    bs_twcc twcc;
+    bs_queued *first_queued, *last_queued;
+    bs_link *next_queued;
+    bs_sink *sinks;     /* that send here */
+    bs_source *sources; /* that were made here */
+};
+
+struct bs_source {
+    bs_source_figures figures;
+    bs_link *link; /* NULL once that is gone */
+    bs_path *path;
+    bs_source *next_of_link;
+    uint32_t id;
+    int payload_type, rtx_type, codec;
+    uint32_t clock;
+    uint32_t behind;
+    bs_unwrapper unwrapper;
+    bs_history history;
+    bs_loss loss;
+    bs_statistics statistics;
+    bs_sink *sinks, *last_sink;
+};
+
+typedef struct {
+    int64_t first, offset;
+} bs_mapping;
+
+typedef struct {
+    int64_t number; /* -1: none */
+    double at;
+} bs_resent;
+
+typedef struct {
+    int64_t number; /* -1: none */
+    uint32_t size, room;
+    uint8_t *data;
+} bs_ciphertext;
+
+struct bs_sink {
+    bs_sink_figures figures;
+    bs_source *source; /* NULL once that is gone */
+    bs_link *link;     /* the same */
+    bs_sink *next_of_source, *next_of_link;
+    uint32_t ssrc, rtx_ssrc;
+    int payload_type, rtx_type, changes, resync;
+    uint32_t prefix_size;
+    uint8_t prefix[BS_MAX_PREFIX];
+    int64_t next, rtx_sequence, offset, floor;
+    bs_mapping mappings[BS_MAPPINGS];
+    uint32_t mapped; /* how many there have been */
+    bs_ciphertext *ciphertexts;
+    uint32_t keep;
+    bs_resent *resent; /* BS_RESENT of them, made when first needed */
+    double interval_at;
+    int budget;
+};
+
+struct bs_path {
+    bs_path_figures figures;
+    bs_srtp protect, unprotect, protect_rtcp, unprotect_rtcp;
+    uint32_t seed;
+    int descriptor, six, segmentation;
+    double behind_since; /* -1: not */
+    bs_link *buckets[BS_BUCKETS];
+    bs_event events[BS_MAX_EVENTS];
+    uint8_t in[BS_BATCH][BS_DATAGRAM];
+    bs_queued queue[BS_QUEUE];
+    uint32_t queued;
+    bs_link *first_waiting, *last_waiting; /* links with something queued */
+};
+
+/* rtp.c: 0, or -1 for a malformed packet. */
+int bs_rtp_parse(const uint8_t *data, uint32_t size, int level_id, int twcc_id, bs_rtp *out);
+int bs_rtp_payload_end(const uint8_t *data, uint32_t size, uint32_t start, uint32_t *end);
+
+/* keyframe.c */
+int bs_is_keyframe(int codec, const uint8_t *payload, uint32_t size);
+
+/* history.c: 1 kept, 0 for a duplicate, -1 without memory. */
+int bs_history_open(bs_history *history, uint32_t size);
+int bs_history_add(bs_history *history, int64_t sequence, const bs_packet *packet, double now);
+const bs_kept *bs_history_get(const bs_history *history, int64_t sequence, double now);
+void bs_history_clear(bs_history *history);
+void bs_history_close(bs_history *history);
+
+/* loss.c */
+void bs_loss_reset(bs_loss *loss);
+int bs_loss_received(bs_loss *loss, int64_t sequence, double now); /* 1: too much is missing */
+void bs_statistics_reset(bs_source *source);
+void bs_statistics_packet(bs_source *source, int64_t sequence, const bs_packet *packet, double now);
+
+/* source.c, sink.c */
+void bs_source_receive(bs_source *source, const bs_packet *packet, double now);
+void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, double now);
+
+/* link.c */
+void bs_link_media(bs_link *link, uint8_t *data, uint32_t size, double now);
+bs_link *bs_link_find(bs_path *path, const bs_address *address);
+
+/* twcc.c */
+void bs_twcc_reset(bs_twcc *twcc);
+void bs_twcc_arrived(bs_twcc *twcc, uint16_t number, double now);
+void bs_twcc_close(bs_twcc *twcc);
+
+/* send.c: a place to write a datagram for a link, and its commitment. */
+bs_queued *bs_queue_place(bs_path *path);
+void bs_queue_commit(bs_link *link, bs_queued *place);
+
+/* path.c: note an event; NULL when there is no room. */
+bs_event *bs_note(bs_path *path, uint32_t kind, uint32_t owner);
+
+static inline void bs_put16(uint8_t *at, uint32_t value) {
+    at[0] = (uint8_t)(value >> 8);
+    at[1] = (uint8_t)value;
+}
+
+static inline void bs_put32(uint8_t *at, uint32_t value) {
+    bs_put16(at, value >> 16);
+    bs_put16(at + 2, value);
+}
+
+static inline uint32_t bs_get16(const uint8_t *at) { return (uint32_t)at[0] << 8 | at[1]; }
+
+static inline uint32_t bs_get32(const uint8_t *at) { return bs_get16(at) << 16 | bs_get16(at + 2); }
+
+#endif

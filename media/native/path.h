@@ -1,0 +1,144 @@
+/* What Python sees of the native path. Read by cffi: declarations alone, one concern a struct.
+ *
+ * Objects are opaque; what Python reads or sets directly is in a *_figures struct of each. Times are
+ * seconds of one monotonic clock. Behaviour is that of media/path/python_*.py, byte for byte. */
+
+enum {
+    BS_EVENT_DATAGRAM = 0, /* not SRTP: peer, data */
+    BS_EVENT_RTCP,         /* owner: link; data decrypted */
+    BS_EVENT_UNKNOWN,      /* owner: link; a decrypted RTP packet without a route */
+    BS_EVENT_TAP,          /* owner: source; sequence, timestamp, marker, data */
+    BS_EVENT_ATTENTION,    /* owner: source; packets are missing */
+    BS_EVENT_GAP,          /* owner: source; too many are */
+    BS_EVENT_RESTARTED     /* owner: source; numbered anew */
+};
+
+enum {
+    BS_DROP_STRANGER = 0,
+    BS_DROP_UNKNOWN,
+    BS_DROP_OVER_RATE,
+    BS_DROP_BEFORE_DTLS,
+    BS_DROP_SRTP,
+    BS_DROP_SRTCP,
+    BS_DROP_RTP_MALFORMED,
+    BS_DROP_UNROUTED,
+    BS_DROP_PROTECT,
+    BS_DROP_SEND_FAILED,
+    BS_DROP_SEND_BUFFER_FULL,
+    BS_DROP_OVERLOAD,
+    BS_DROPS
+};
+
+enum { BS_CODEC_OTHER = 0, BS_CODEC_VP8, BS_CODEC_H264, BS_CODEC_VP9, BS_CODEC_AV1 };
+enum { BS_CHANGES_NOTHING = 0, BS_CHANGES_LEVEL, BS_CHANGES_SEND_TIME };
+
+typedef struct bs_path bs_path;
+typedef struct bs_link bs_link;
+typedef struct bs_source bs_source;
+typedef struct bs_sink bs_sink;
+
+typedef struct {
+    uint8_t host[16]; /* four bytes used by IPv4 */
+    uint32_t scope;
+    uint16_t port;   /* host order */
+    uint16_t family; /* 4, 6, or 0 for none */
+} bs_address;
+
+typedef struct {
+    uint32_t kind;
+    uint32_t owner;
+    uint32_t size;
+    uint32_t timestamp;
+    uint32_t marker;
+    int64_t sequence;
+    double now;
+    const uint8_t *data; /* good until the next poll, or the end of the inject that made it */
+    bs_address peer;
+} bs_event;
+
+typedef struct {
+    uint64_t drops[BS_DROPS];
+    uint64_t sends; /* datagrams handed to the kernel */
+    uint64_t runs;  /* messages they were handed over in */
+    uint32_t events;
+} bs_path_figures;
+
+typedef struct {
+    uint64_t packets_in;
+    uint64_t bytes_in;
+    uint64_t packets_out;
+    uint64_t bytes_out;
+} bs_link_figures;
+
+typedef struct {
+    uint64_t received;
+    uint64_t octets;
+    uint64_t duplicates;
+    uint64_t recovered;
+    uint64_t keyframes;
+    int64_t base;    /* -1 before the first packet */
+    int64_t highest;
+    double jitter;   /* in timestamp units */
+    double fraction; /* loss in the last report's interval */
+    double level;    /* -dBov, smoothed */
+    uint32_t missing;
+    uint32_t muted;
+    uint32_t tapped;
+} bs_source_figures;
+
+typedef struct {
+    uint64_t packets;
+    uint64_t octets;
+    uint64_t resent;
+    uint64_t resend_misses;
+    uint32_t active;
+    uint32_t paused;
+} bs_sink_figures;
+
+typedef struct {
+    uint32_t fraction;
+    uint32_t highest;
+    uint32_t jitter;
+    int64_t lost;
+} bs_report;
+
+/* The functions of libsrtp; a seed for the table of addresses. NULL without memory. */
+bs_path *bs_path_new(uintptr_t protect, uintptr_t unprotect, uintptr_t protect_rtcp, uintptr_t unprotect_rtcp,
+                     uint32_t seed);
+void bs_path_free(bs_path *path); /* after every link and source */
+bs_path_figures *bs_path_read(bs_path *path);
+void bs_path_attach(bs_path *path, int descriptor, int six);
+int bs_path_poll(bs_path *path, double now);
+bs_event *bs_path_events(bs_path *path); /* of the last poll or inject; figures->events of them */
+void bs_path_flush(bs_path *path);
+void bs_path_send(bs_path *path, const uint8_t *data, uint32_t size, const bs_address *to);
+
+bs_link *bs_link_new(bs_path *path, uint32_t id);
+void bs_link_free(bs_link *link);
+bs_link_figures *bs_link_read(bs_link *link);
+void bs_link_move(bs_link *link, const bs_address *address); /* NULL: nowhere */
+void bs_link_use(bs_link *link, uintptr_t incoming, uintptr_t outgoing); /* 0: no keys */
+void bs_link_limit(bs_link *link, uint32_t bytes_per_interval);
+void bs_link_listen(bs_link *link, int level_id, int twcc_id);
+int bs_link_route(bs_link *link, uint32_t ssrc, bs_source *source, int retransmission); /* -1: too many */
+void bs_link_unroute(bs_link *link, uint32_t ssrc);
+void bs_link_inject(bs_link *link, const uint8_t *data, uint32_t size, double now);
+void bs_link_send_rtcp(bs_link *link, const uint8_t *data, uint32_t size);
+void bs_link_feedback(bs_link *link, uint32_t media_ssrc);
+
+bs_source *bs_source_new(bs_link *link, uint32_t id, uint32_t history, double nack_age, int codec, uint32_t clock);
+void bs_source_free(bs_source *source);
+bs_source_figures *bs_source_read(bs_source *source);
+void bs_source_types(bs_source *source, int payload_type, int rtx_type);
+void bs_source_restart(bs_source *source);
+void bs_source_resync(bs_source *source);
+uint32_t bs_source_due(bs_source *source, double now, double round_trip, int64_t *numbers, uint32_t room);
+void bs_source_report(bs_source *source, bs_report *report);
+
+bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t first_sequence);
+void bs_sink_free(bs_sink *sink);
+bs_sink_figures *bs_sink_read(bs_sink *sink);
+int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *prefix,
+                      uint32_t prefix_size, int changes, uint32_t keep); /* -1: can't */
+void bs_sink_resync(bs_sink *sink);
+void bs_sink_resend(bs_sink *sink, const uint16_t *numbers, uint32_t count, double now, double guard);

@@ -1,0 +1,230 @@
+/* A track going out: numbers of its own, extensions written, retransmission on request. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define RESEND_INTERVAL_S 0.015 /* the same packet is not sent again sooner: two requests crossed */
+#define RESENDS_PER_INTERVAL 150
+#define MAX_KEEP 4096
+
+bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t first_sequence) {
+    bs_sink *sink = calloc(1, sizeof *sink);
+    if (!sink) return NULL;
+    sink->source = source;
+    sink->link = link;
+    sink->ssrc = ssrc;
+    sink->next = (int64_t)first_sequence + 65536;
+    sink->rtx_sequence = first_sequence;
+    sink->rtx_type = -1;
+    sink->resync = 1;
+    sink->interval_at = -BS_INTERVAL_S;
+    /* At the end: sinks are served in the order they came. */
+    bs_sink **at = &source->sinks;
+    while (*at) at = &(*at)->next_of_source;
+    *at = sink;
+    sink->next_of_link = link->sinks;
+    link->sinks = sink;
+    return sink;
+}
+
+static void forget_ciphertexts(bs_sink *sink) {
+    for (uint32_t index = 0; index < sink->keep; index++) free(sink->ciphertexts[index].data);
+    free(sink->ciphertexts);
+    sink->ciphertexts = NULL;
+    sink->keep = 0;
+}
+
+void bs_sink_free(bs_sink *sink) {
+    if (sink->source) {
+        bs_sink **at = &sink->source->sinks;
+        while (*at && *at != sink) at = &(*at)->next_of_source;
+        if (*at) *at = sink->next_of_source;
+    }
+    if (sink->link) {
+        bs_sink **at = &sink->link->sinks;
+        while (*at && *at != sink) at = &(*at)->next_of_link;
+        if (*at) *at = sink->next_of_link;
+    }
+    forget_ciphertexts(sink);
+    free(sink->resent);
+    free(sink);
+}
+
+bs_sink_figures *bs_sink_read(bs_sink *sink) { return &sink->figures; }
+
+void bs_sink_resync(bs_sink *sink) { sink->resync = 1; }
+
+int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *prefix,
+                      uint32_t prefix_size, int changes, uint32_t keep) {
+    if (prefix_size > BS_MAX_PREFIX || keep & (keep - 1) || keep > MAX_KEEP) return -1;
+    if (keep != sink->keep) {
+        forget_ciphertexts(sink);
+        if (keep) {
+            sink->ciphertexts = calloc(keep, sizeof *sink->ciphertexts);
+            if (!sink->ciphertexts) return -1;
+            for (uint32_t index = 0; index < keep; index++) sink->ciphertexts[index].number = -1;
+            sink->keep = keep;
+        }
+    }
+    sink->payload_type = payload_type;
+    sink->rtx_type = rtx_type;
+    sink->rtx_ssrc = rtx_ssrc;
+    memcpy(sink->prefix, prefix, prefix_size);
+    sink->prefix_size = prefix_size;
+    sink->changes = changes;
+    sink->figures.active = 1;
+    return 0;
+}
+
+static bs_resent *resent_place(bs_sink *sink, int64_t number) {
+    if (!sink->resent) {
+        sink->resent = calloc(BS_RESENT, sizeof *sink->resent);
+        if (!sink->resent) return NULL;
+        for (uint32_t index = 0; index < BS_RESENT; index++) sink->resent[index].number = -1;
+    }
+    return &sink->resent[number % BS_RESENT];
+}
+
+/* Header, extensions, payload (after an RTX's original number, -1 for none); encrypted. NULL when it can't be. */
+static bs_queued *write(bs_sink *sink, const bs_packet *packet, int type, int64_t number, uint32_t ssrc,
+                        int64_t original, double now) {
+    bs_link *link = sink->link;
+    if (!link || !link->outgoing || !link->address.family) return NULL;
+    bs_path *path = link->path;
+    uint32_t changing = sink->changes == BS_CHANGES_LEVEL ? 1 : sink->changes == BS_CHANGES_SEND_TIME ? 3 : 0;
+    uint32_t size = 12 + sink->prefix_size + changing + (original >= 0 ? 2 : 0) + packet->size;
+    if (size > BS_MAX_RTP) {
+        path->figures.drops[BS_DROP_PROTECT]++;
+        return NULL;
+    }
+    bs_queued *place = bs_queue_place(path);
+    uint8_t *at = place->data;
+    at[0] = (uint8_t)((sink->prefix_size ? 0x90 : 0x80) | packet->padding);
+    at[1] = (uint8_t)(packet->marker | type);
+    bs_put16(at + 2, (uint32_t)number & 0xFFFF);
+    bs_put32(at + 4, packet->timestamp);
+    bs_put32(at + 8, ssrc);
+    at += 12;
+    memcpy(at, sink->prefix, sink->prefix_size);
+    at += sink->prefix_size;
+    if (sink->changes == BS_CHANGES_LEVEL) {
+        *at++ = (uint8_t)(packet->level >= 0 ? packet->level : 127);
+    } else if (sink->changes == BS_CHANGES_SEND_TIME) {
+        uint32_t time = (uint32_t)((int64_t)(now * 262144.0) & 0xFFFFFF); /* 6.18 fixed point */
+        at[0] = (uint8_t)(time >> 16);
+        bs_put16(at + 1, time);
+        at += 3;
+    }
+    if (original >= 0) {
+        bs_put16(at, (uint32_t)original & 0xFFFF);
+        at += 2;
+    }
+    if (packet->size) memcpy(at, packet->payload, packet->size);
+    int length = (int)size;
+    if (path->protect(link->outgoing, place->data, &length) != 0 || length < (int)size ||
+        length > (int)sizeof place->data) {
+        path->figures.drops[BS_DROP_PROTECT]++;
+        return NULL;
+    }
+    place->size = (uint32_t)length;
+    return place;
+}
+
+static void commit(bs_sink *sink, bs_queued *place) {
+    bs_queue_commit(sink->link, place);
+    sink->link->figures.packets_out++;
+    sink->link->figures.bytes_out += place->size;
+}
+
+static void keep_ciphertext(bs_sink *sink, int64_t number, const bs_queued *sent) {
+    bs_ciphertext *kept = &sink->ciphertexts[number & (sink->keep - 1)];
+    if (kept->room < sent->size) {
+        free(kept->data);
+        kept->data = malloc(sent->size);
+        kept->room = kept->data ? sent->size : 0;
+    }
+    kept->number = kept->data ? number : -1;
+    if (!kept->data) return;
+    kept->size = sent->size;
+    memcpy(kept->data, sent->data, sent->size);
+}
+
+void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, double now) {
+    bs_link *link = sink->link;
+    if (!sink->figures.active || sink->figures.paused || !link) return;
+    if (sink->resync) {
+        if (!link->outgoing || !link->address.family) return;
+        sink->resync = 0;
+        sink->offset = sink->next - sequence;
+        sink->floor = sequence;
+        sink->mappings[sink->mapped++ % BS_MAPPINGS] = (bs_mapping){sequence, sink->offset};
+    }
+    if (sequence < sink->floor) return; /* from before the source was switched on */
+    int64_t number = sequence + sink->offset;
+    bs_queued *place = write(sink, packet, sink->payload_type, number, sink->ssrc, -1, now);
+    if (!place) return;
+    if (number >= sink->next) {
+        sink->next = number + 1;
+    } else {
+        /* Late: the receiver asked for it while it was under way. Those requests are answered by this. */
+        bs_resent *resent = resent_place(sink, number);
+        if (resent) *resent = (bs_resent){number, now};
+    }
+    sink->figures.packets++;
+    sink->figures.octets += packet->size;
+    if (sink->keep) keep_ciphertext(sink, number, place);
+    commit(sink, place);
+}
+
+static int resend_ciphertext(bs_sink *sink, int64_t number) {
+    bs_ciphertext *kept = &sink->ciphertexts[number & (sink->keep - 1)];
+    if (kept->number != number || !sink->link || !sink->link->address.family) return 0;
+    bs_queued *place = bs_queue_place(sink->link->path);
+    memcpy(place->data, kept->data, kept->size);
+    place->size = kept->size;
+    commit(sink, place);
+    return 1;
+}
+
+static int resend_one(bs_sink *sink, int64_t number, double now) {
+    if (sink->keep) return resend_ciphertext(sink, number);
+    if (sink->rtx_type < 0) return 0;
+    uint32_t known = sink->mapped < BS_MAPPINGS ? sink->mapped : BS_MAPPINGS;
+    for (uint32_t back = 1; back <= known; back++) {
+        const bs_mapping *mapping = &sink->mappings[(sink->mapped - back) % BS_MAPPINGS];
+        if (number - mapping->offset < mapping->first) continue;
+        const bs_kept *kept = bs_history_get(&sink->source->history, number - mapping->offset, now);
+        if (!kept) return 0;
+        bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size};
+        sink->rtx_sequence++;
+        bs_queued *place = write(sink, &packet, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF, now);
+        if (!place) return 0;
+        commit(sink, place);
+        return 1;
+    }
+    return 0;
+}
+
+void bs_sink_resend(bs_sink *sink, const uint16_t *numbers, uint32_t count, double now, double guard) {
+    if (!sink->figures.active || !sink->source) return;
+    if (guard < RESEND_INTERVAL_S) guard = RESEND_INTERVAL_S;
+    if (now - sink->interval_at >= BS_INTERVAL_S) {
+        sink->interval_at = now;
+        sink->budget = RESENDS_PER_INTERVAL;
+    }
+    bs_unwrapper unwrapper = {sink->next - 1};
+    for (uint32_t index = 0; index < count && sink->budget > 0; index++) {
+        int64_t number = bs_peek(&unwrapper, numbers[index]);
+        bs_resent *resent = resent_place(sink, number);
+        if (!resent) return;
+        if (resent->number == number && now - resent->at < guard) continue;
+        if (!resend_one(sink, number, now)) {
+            sink->figures.resend_misses++; /* lost upstream too: mended there, it is forwarded late */
+            continue;
+        }
+        sink->budget--;
+        sink->figures.resent++;
+        *resent = (bs_resent){number, now};
+    }
+}
