@@ -143,7 +143,7 @@ struct bs_source {
     bs_path *path;
     bs_source *next_of_link;
     uint32_t id;
-    int payload_type, rtx_type, codec;
+    int payload_type, rtx_type, other_type, block_type, codec;
     uint32_t clock;
     uint32_t behind;
     bs_unwrapper unwrapper;
@@ -196,6 +196,7 @@ struct bs_path {
     bs_link *buckets[BS_BUCKETS];
     bs_event events[BS_MAX_EVENTS];
     uint8_t in[BS_BATCH][BS_DATAGRAM];
+    uint8_t injected[BS_DATAGRAM];
     bs_queued queue[BS_QUEUE];
     uint32_t queued;
     bs_link *first_waiting, *last_waiting; /* links with something queued */
@@ -204,6 +205,9 @@ struct bs_path {
 /* rtp.c: 0, or -1 for a malformed packet. */
 int bs_rtp_parse(const uint8_t *data, uint32_t size, int level_id, int twcc_id, bs_rtp *out);
 int bs_rtp_payload_end(const uint8_t *data, uint32_t size, uint32_t start, uint32_t *end);
+
+/* Where the own block of a RED payload (RFC 2198) begins; -1 where its headers lie about lengths. */
+int bs_red_primary(const uint8_t *payload, uint32_t size, uint32_t *at);
 
 /* keyframe.c */
 int bs_is_keyframe(int codec, const uint8_t *payload, uint32_t size);

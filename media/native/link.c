@@ -124,7 +124,36 @@ static void unknown(bs_link *link, const uint8_t *data, uint32_t size, double no
     event->now = now;
 }
 
-static void rtp(bs_link *link, const uint8_t *data, uint32_t size, double now, int first_time) {
+/* RFC 4588: the original number, then the payload. 1: nothing in it; -1: malformed. */
+static int retransmitted(const uint8_t *data, uint32_t size, uint32_t start, bs_packet *packet) {
+    uint32_t end;
+    if (bs_rtp_payload_end(data, size, start, &end)) return -1;
+    if (end <= start + 2) return 1; /* a probe of padding alone */
+    packet->number = (uint16_t)bs_get16(packet->payload);
+    packet->payload += 2;
+    packet->size = end - start - 2;
+    packet->padding = 0;
+    return 0;
+}
+
+/* A packet of the second type as one of the first (media/rtp/red.py). -1: malformed. */
+static int converted(const bs_source *source, uint8_t *data, uint32_t size, uint32_t start, bs_packet *packet) {
+    uint32_t end, at;
+    if (bs_rtp_payload_end(data, size, start, &end)) return -1;
+    packet->padding = 0;
+    if (source->block_type >= 0) {
+        data[start - 1] = (uint8_t)source->block_type; /* the header before it has been read */
+        packet->payload = data + start - 1;
+        packet->size = end - start + 1;
+        return 0;
+    }
+    if (bs_red_primary(data + start, end - start, &at)) return -1;
+    packet->payload = data + start + at;
+    packet->size = end - start - at;
+    return 0;
+}
+
+static void rtp(bs_link *link, uint8_t *data, uint32_t size, double now, int first_time) {
     uint64_t *drops = link->path->figures.drops;
     bs_rtp read;
     if (bs_rtp_parse(data, size, link->level_id, link->twcc_id, &read)) {
@@ -139,30 +168,33 @@ static void rtp(bs_link *link, const uint8_t *data, uint32_t size, double now, i
         return;
     }
     bs_source *source = route->source;
-    int type = read.second & 0x7F;
-    if (type != (route->retransmission ? source->rtx_type : source->payload_type)) {
-        drops[BS_DROP_UNROUTED]++;
-        return;
-    }
-    bs_packet packet = {read.number, read.timestamp, read.second & 0x80, read.first & 0x20,
+    int type = read.second & 0x7F, wrong = 0;
+    bs_packet packet = {read.number, read.timestamp,    read.second & 0x80, read.first & 0x20,
                         read.level,  data + read.start, size - read.start};
-    if (route->retransmission) { /* RFC 4588: the original number, then the payload */
-        uint32_t end;
-        if (bs_rtp_payload_end(data, size, read.start, &end)) {
-            drops[BS_DROP_RTP_MALFORMED]++;
+    if (route->retransmission) {
+        if (type != source->rtx_type) {
+            drops[BS_DROP_UNROUTED]++;
             return;
         }
-        if (end <= read.start + 2) return; /* a probe of padding alone */
-        packet.number = (uint16_t)bs_get16(packet.payload);
-        packet.payload += 2;
-        packet.size = end - read.start - 2;
-        packet.padding = 0;
-        source->figures.recovered++;
+        wrong = retransmitted(data, size, read.start, &packet);
+        if (!wrong) source->figures.recovered++;
+    } else if (type != source->payload_type) {
+        if (type != source->other_type) {
+            drops[BS_DROP_UNROUTED]++;
+            return;
+        }
+        wrong = converted(source, data, size, read.start, &packet);
     }
-    bs_source_receive(source, &packet, now);
+    if (wrong < 0) drops[BS_DROP_RTP_MALFORMED]++;
+    if (!wrong) bs_source_receive(source, &packet, now);
 }
 
-void bs_link_inject(bs_link *link, const uint8_t *data, uint32_t size, double now) { rtp(link, data, size, now, 0); }
+void bs_link_inject(bs_link *link, const uint8_t *data, uint32_t size, double now) {
+    uint8_t *copy = link->path->injected;
+    if (size > BS_DATAGRAM) return;
+    memcpy(copy, data, size);
+    rtp(link, copy, size, now, 0);
+}
 
 static void control(bs_link *link, uint8_t *data, uint32_t size, double now) {
     int length = (int)size;

@@ -130,6 +130,8 @@ bs_source *bs_source_new(bs_link *link, uint32_t id, uint32_t history, double na
 void bs_source_free(bs_source *source);
 bs_source_figures *bs_source_read(bs_source *source);
 void bs_source_types(bs_source *source, int payload_type, int rtx_type);
+/* A second payload type, -1 for none: RED whose own block goes on, or with a block type (-1: none) to be wrapped. */
+void bs_source_convert(bs_source *source, int other_type, int block_type);
 void bs_source_restart(bs_source *source);
 void bs_source_resync(bs_source *source);
 uint32_t bs_source_due(bs_source *source, double now, double round_trip, int64_t *numbers, uint32_t room);

@@ -75,3 +75,16 @@ int bs_rtp_payload_end(const uint8_t *data, uint32_t size, uint32_t start, uint3
     *end = size - padding;
     return 0;
 }
+
+int bs_red_primary(const uint8_t *payload, uint32_t size, uint32_t *at) {
+    uint32_t place = 0, copies = 0;
+    while (place < size && payload[place] & 0x80) { /* another block header follows */
+        if (place + 4 > size) return -1;
+        copies += bs_get16(payload + place + 2) & 0x03FF;
+        place += 4;
+    }
+    place += 1 + copies;
+    if (place > size) return -1;
+    *at = place;
+    return 0;
+}

@@ -19,7 +19,7 @@ bs_source *bs_source_new(bs_link *link, uint32_t id, uint32_t history, double na
     source->id = id;
     source->codec = codec;
     source->clock = clock;
-    source->payload_type = source->rtx_type = -1;
+    source->payload_type = source->rtx_type = source->other_type = source->block_type = -1;
     source->loss.max_age = nack_age;
     source->unwrapper.highest = -1;
     source->figures.level = 127.0;
@@ -56,6 +56,11 @@ bs_source_figures *bs_source_read(bs_source *source) { return &source->figures; 
 void bs_source_types(bs_source *source, int payload_type, int rtx_type) {
     source->payload_type = payload_type;
     source->rtx_type = rtx_type;
+}
+
+void bs_source_convert(bs_source *source, int other_type, int block_type) {
+    source->other_type = other_type;
+    source->block_type = block_type;
 }
 
 void bs_source_resync(bs_source *source) {

@@ -223,6 +223,11 @@ class NativeSource:
         if self._c is not None:
             self._lib.bs_source_types(self._c, payload_type, -1 if rtx_type is None else rtx_type)
 
+    def convert(self, other_type: int | None, block_type: int | None) -> None:
+        if self._c is not None:
+            other = -1 if other_type is None else other_type
+            self._lib.bs_source_convert(self._c, other, -1 if block_type is None else block_type)
+
     def restart(self) -> None:
         if self._c is not None:
             self._lib.bs_source_restart(self._c)
@@ -345,7 +350,7 @@ class NativeLink:
     def inject(self, packet: bytes, now: float) -> None:
         if self._c is not None:
             self._lib.bs_link_inject(self._c, packet, len(packet), now)
-            self._path.take_events()  # while ``packet`` lives
+            self._path.take_events()  # another would overwrite what they point to
 
     def send_rtcp(self, packet: bytes) -> None:
         if self._c is not None:
