@@ -437,7 +437,7 @@ class NativePath:
         if self._socket is None:
             return 0
         count = int(self._lib.bs_path_poll(self._c, now))
-        if self._figures.events:
+        if self._figures.events or self._taken:
             self.take_events()
             self._dispatch()
             self._lib.bs_path_flush(self._c)

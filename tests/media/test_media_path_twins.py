@@ -1,0 +1,210 @@
+"""Whatever happens, both paths do the same: the same datagrams out, byte for byte, the same figures, the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from media.path.build import CannotBuild, build
+from media.rtp import rtcp, rtx
+from tests.media.paths import AUDIO_TYPE, LEVEL_ID, RED_TYPE, RTX_TYPE, TWCC_ID, VIDEO_TYPE, World, rtp
+
+Step = Callable[[World, dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _built() -> None:
+    try:
+        build()
+    except CannotBuild as error:
+        pytest.skip(str(error))
+
+
+steps = st.integers(-6, 12) | st.integers(-1200, 1200)
+payloads = st.binary(max_size=40) | st.binary(min_size=800, max_size=1100) | st.just(b"\x10\x50\x00\x00\x9d\x01\x2a")
+types = st.sampled_from((VIDEO_TYPE, VIDEO_TYPE, AUDIO_TYPE, RTX_TYPE, RED_TYPE))
+
+
+@st.composite
+def media(draw: st.DrawFn) -> Step:
+    """One packet of a sender, mostly honest; over the network, or handed in decrypted."""
+    video, step, payload = draw(st.booleans()), draw(steps), draw(payloads)
+    kind = draw(types) if draw(st.integers(0, 9)) == 0 else VIDEO_TYPE if video else AUDIO_TYPE
+    timestamp, marker, padding = draw(st.integers(0, 2**32 - 1)), draw(st.booleans()), draw(st.sampled_from((0, 0, 3)))
+    level, transport = draw(st.none() | st.integers(0, 255)), draw(st.none() | steps)
+    inject, ssrc = draw(st.integers(0, 7)) == 0, World.VIDEO if video else World.AUDIO
+
+    def run(world: World, state: dict[str, Any]) -> None:
+        state[ssrc] = state.get(ssrc, 65_000) + step
+        elements: list[tuple[int, bytes]] = []
+        if level is not None:
+            elements.append((LEVEL_ID, bytes((level,))))
+        if transport is not None:
+            state["transport"] = state.get("transport", 65_000) + transport
+            elements.append((TWCC_ID, (state["transport"] & 0xFFFF).to_bytes(2, "big")))
+        packet = rtp(
+            ssrc,
+            state[ssrc],
+            payload,
+            kind=kind,
+            timestamp=timestamp,
+            marker=marker,
+            elements=elements,
+            padding=padding,
+        )
+        if inject:
+            world.sender.link.inject(packet, world.now)
+        else:
+            state.setdefault("sent", []).append(world.sender.send(packet))
+
+    return run
+
+
+@st.composite
+def again(draw: st.DrawFn) -> Step:
+    """A retransmission, or a probe."""
+    back, payload, padding = draw(st.integers(-3, 40)), draw(payloads), draw(st.sampled_from((0, 0, 2, 255)))
+    bare = draw(st.integers(0, 5)) == 0
+
+    def run(world: World, state: dict[str, Any]) -> None:
+        state["rtx"] = state.get("rtx", 0) + 1
+        original = state.get(World.VIDEO, 65_000) - back
+        content = payload[:2] if bare else rtx.wrap(original, payload)
+        world.sender.send(rtp(World.VIDEO_RTX, state["rtx"], content, kind=RTX_TYPE, padding=padding))
+
+    return run
+
+
+@st.composite
+def request(draw: st.DrawFn) -> Step:
+    """A receiver asks for something again."""
+    who, sound = draw(st.integers(0, 1)), draw(st.booleans())
+    backs = draw(st.lists(st.integers(-5, 60), min_size=1, max_size=30))
+
+    def run(world: World, state: dict[str, Any]) -> None:
+        ssrc = (4000 if sound else 2000) + who
+        last = (7 if sound else 65_500) + who + world.receivers[who].sinks[ssrc].packets
+        numbers = sorted({(last - back) & 0xFFFF for back in backs})
+        world.receivers[who].send_rtcp(rtcp.receiver_report(1, []) + rtcp.nack(1, ssrc, numbers))
+
+    return run
+
+
+@st.composite
+def noise(draw: st.DrawFn) -> Step:
+    """Anything, from a client or handed in as if it had been decrypted; or a datagram once more."""
+    data, kind = draw(st.binary(max_size=80)), draw(st.integers(0, 3))
+
+    def run(world: World, state: dict[str, Any]) -> None:
+        if kind == 0:
+            world.sender.raw(data)
+        elif kind == 1:
+            world.sender.raw(b"\x80" + data)
+        elif kind == 2 and state.get("sent"):
+            world.sender.raw(state["sent"][len(data) % len(state["sent"])])
+        else:
+            packet = bytes((0x90 | len(data) % 16, 96)) + data[:6] + World.VIDEO.to_bytes(4, "big") + data[6:]
+            world.sender.link.inject(packet, world.now)
+
+    return run
+
+
+@st.composite
+def control(draw: st.DrawFn) -> Step:
+    """What controllers do."""
+    what, who, flag = draw(st.integers(0, 9)), draw(st.integers(0, 1)), draw(st.booleans())
+
+    def run(world: World, state: dict[str, Any]) -> object:
+        track = world.video if flag else world.audio
+        sink = world.receivers[who].sinks[(2000 if flag else 4000) + who]
+        if what == 0:
+            track.source.muted = not track.source.muted
+        elif what == 1:
+            sink.paused = not sink.paused
+            sink.resync()
+        elif what == 2:
+            track.source.resync()
+        elif what == 3:
+            track.source.restart()
+        elif what == 4:
+            return track.source.report()
+        elif what == 5:
+            world.sender.link.feedback(World.VIDEO)
+        elif what == 6 and not flag:
+            track.source.convert(RED_TYPE if who else AUDIO_TYPE, None if who else 99)
+            track.source.set_types(AUDIO_TYPE if who else RED_TYPE, None)
+        elif what == 7:
+            peer = world.receivers[who]
+            peer.link.move(None if peer.link.ready else peer.socket.getsockname())
+        else:
+            return track.source.due(world.now, 0.05 if flag else 0.0)
+        return None
+
+    return run
+
+
+@st.composite
+def wait(draw: st.DrawFn) -> Step:
+    """Let time pass and handle what came."""
+    seconds = draw(st.sampled_from((0.0, 0.001, 0.02, 0.1, 0.7, 2.5)))
+    return lambda world, state: world.poll(seconds)
+
+
+script = st.lists(
+    media() | media() | media() | media() | again() | request() | noise() | control() | wait(), max_size=80
+)
+
+
+def play(kind: str, steps: list[Step]) -> tuple[list[object], list[list[bytes]], dict[str, Any], list[object]]:
+    world = World(kind)
+    taps: list[object] = []
+    world.video.source.add_tap(lambda *packet: taps.append(packet))
+    world.audio.source.add_tap(lambda *packet: taps.append(packet))
+    state: dict[str, Any] = {}
+    try:
+        answers: list[object] = [step(world, state) for step in steps]
+        world.poll(0.05)
+        world.sender.link.feedback(World.AUDIO)
+        world.path.flush()
+        received = [peer.received() for peer in (world.sender, *world.receivers)]
+        return answers, received, world.figures(), [world.heard, taps]
+    finally:
+        world.close()
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(script)
+def test_both_paths_do_the_same(steps: list[Step]) -> None:
+    assert play("native", steps) == play("python", steps)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.integers(0, 20), min_size=300, max_size=900), st.lists(wait(), min_size=20, max_size=20))
+def test_both_paths_do_the_same_over_long_runs(chances: list[int], waits: list[Step]) -> None:
+    """Enough packets to wrap every ring and number, with loss, reordering and repetition."""
+
+    def packet(index: int, chance: int) -> Step:
+        def run(world: World, state: dict[str, Any]) -> None:
+            if chance == 0:
+                return  # lost
+            number = 64_900 + index - (chance if chance > 16 else 0)
+            elements = [(TWCC_ID, (number & 0xFFFF).to_bytes(2, "big"))]
+            world.sender.send(rtp(World.VIDEO, number, bytes((index & 0xFF,)) * (50 * chance), elements=elements))
+            world.sender.send(rtp(World.AUDIO, number, b"s", kind=AUDIO_TYPE, elements=elements))
+
+        return run
+
+    steps: list[Step] = []
+    for index, chance in enumerate(chances):
+        steps.append(packet(index, chance))
+        if index % 12 == 11:
+            steps.append(waits[index % 20])
+            steps.append(lambda world, state: world.video.source.due(world.now, 0.01))
+            steps.append(
+                lambda world, state: world.receivers[0].sinks[2000].resend(list(range(65_500, 65_530)), world.now, 0.0)
+            )
+    assert play("native", steps) == play("python", steps)
