@@ -146,6 +146,14 @@ def build_pages() -> None:
     set_stamp("web", value)
 
 
+def build_media() -> None:
+    """The native path of the media worker, where there is a C compiler; else packets are forwarded in Python."""
+    try:
+        run(VENV / "bin" / "python", "-m", "media.path.build")
+    except CannotPrepareError as error:
+        say(f"media is forwarded in Python ({str(error).splitlines()[-1]})")
+
+
 def have_chromium() -> bool:
     if any(shutil.which(name) for name in CHROMIUM_NAMES):
         return True
@@ -185,6 +193,7 @@ def main(purpose: str) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036  (this file is what finds out)
         raise CannotPrepareError(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}")
     install(VENV, "run.txt" if purpose == "run" else "test.txt")
+    build_media()
     if purpose == "proof":
         install(VENV, "proof.txt")
         return

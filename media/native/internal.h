@@ -126,7 +126,8 @@ struct bs_link {
     bs_link *next_in_bucket;
     void *incoming, *outgoing; /* libsrtp's sessions */
     double interval_at;
-    uint32_t most_bytes, bytes, packets, unknown; /* of the interval */
+    uint32_t most_bytes, most_packets;       /* of an interval */
+    uint32_t bytes, packets, unknown;        /* of this one */
     int listening, level_id, twcc_id;
     uint32_t routes;
     bs_route route[BS_ROUTES];

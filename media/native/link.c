@@ -4,8 +4,6 @@
 
 #include "internal.h"
 
-#define MAX_BYTES_PER_INTERVAL 400000 /* 32 Mbit/s, far over any honest sender */
-#define MAX_PACKETS_PER_INTERVAL 1500
 #define MAX_UNKNOWN_PER_INTERVAL 60
 
 /* Addresses */
@@ -55,7 +53,6 @@ bs_link *bs_link_new(bs_path *path, uint32_t id) {
     if (!link) return NULL;
     link->path = path;
     link->id = id;
-    link->most_bytes = MAX_BYTES_PER_INTERVAL;
     link->interval_at = -BS_INTERVAL_S;
     link->level_id = link->twcc_id = -1;
     bs_twcc_reset(&link->twcc);
@@ -78,7 +75,10 @@ void bs_link_use(bs_link *link, uintptr_t incoming, uintptr_t outgoing) {
     link->outgoing = (void *)outgoing;
 }
 
-void bs_link_limit(bs_link *link, uint32_t bytes_per_interval) { link->most_bytes = bytes_per_interval; }
+void bs_link_limit(bs_link *link, uint32_t bytes, uint32_t packets) {
+    link->most_bytes = bytes;
+    link->most_packets = packets;
+}
 
 void bs_link_listen(bs_link *link, int level_id, int twcc_id) {
     link->listening = 1;
@@ -218,7 +218,7 @@ void bs_link_media(bs_link *link, uint8_t *data, uint32_t size, double now) {
     }
     link->bytes += size;
     link->packets++;
-    if (link->bytes > link->most_bytes || link->packets > MAX_PACKETS_PER_INTERVAL) {
+    if (link->bytes > link->most_bytes || link->packets > link->most_packets) {
         drops[BS_DROP_OVER_RATE]++;
         return;
     }

@@ -118,7 +118,7 @@ void bs_link_free(bs_link *link);
 bs_link_figures *bs_link_read(bs_link *link);
 void bs_link_move(bs_link *link, const bs_address *address); /* NULL: nowhere */
 void bs_link_use(bs_link *link, uintptr_t incoming, uintptr_t outgoing); /* 0: no keys */
-void bs_link_limit(bs_link *link, uint32_t bytes_per_interval);
+void bs_link_limit(bs_link *link, uint32_t bytes, uint32_t packets); /* per interval of 100 ms */
 void bs_link_listen(bs_link *link, int level_id, int twcc_id);
 int bs_link_route(bs_link *link, uint32_t ssrc, bs_source *source, int retransmission); /* -1: too many */
 void bs_link_unroute(bs_link *link, uint32_t ssrc);

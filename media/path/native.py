@@ -18,6 +18,8 @@ from media.path.api import (
     AUDIO_HISTORY,
     AUDIO_NACK_AGE_S,
     DROPS,
+    MAX_BYTES_PER_INTERVAL,
+    MAX_PACKETS_PER_INTERVAL,
     VIDEO_HISTORY,
     Address,
     DatagramHandler,
@@ -284,6 +286,7 @@ class NativeLink:
         self.handler: LinkHandler | None = handler
         self.address: Address | None = None
         path.links[self._id] = self
+        self.limit(MAX_BYTES_PER_INTERVAL)
 
     @property
     def packets_in(self) -> int:
@@ -328,7 +331,8 @@ class NativeLink:
         self._srtp = srtp  # the former sessions may go only now
 
     def limit(self, bytes_per_interval: int) -> None:
-        self._lib.bs_link_limit(self._c, bytes_per_interval)
+        if self._c is not None:
+            self._lib.bs_link_limit(self._c, bytes_per_interval, MAX_PACKETS_PER_INTERVAL)
 
     def listen(self, level_id: int, twcc_id: int) -> None:
         if self._c is not None:

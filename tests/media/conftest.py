@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from core.rpc import Params, RpcClient
 from loadtests.peer import Caller, stay_on_loopback
+from media.path.build import CannotBuild, build
 
 SECRET = "media-control-secret"
 ROOT = Path(__file__).parents[2]
@@ -39,9 +40,10 @@ def free_udp_port() -> int:
 class Worker:
     """A media worker process and its registration."""
 
-    def __init__(self, valkey: str, port: int) -> None:
+    def __init__(self, valkey: str, port: int, path: str = "auto") -> None:
         self.valkey = valkey
         self.port = port
+        self.path = path
         self.process: asyncio.subprocess.Process | None = None
         self.entry: dict[str, Any] = {}
 
@@ -50,6 +52,7 @@ class Worker:
         return os.environ | {
             "BEDSIDE_REDIS_URL": self.valkey,
             "BEDSIDE_MEDIA_PORT": str(self.port),
+            "BEDSIDE_MEDIA_PATH": self.path,
             "BEDSIDE_MEDIA_CONTROL_SECRET": SECRET,
         }
 
@@ -89,11 +92,23 @@ class Worker:
             raise
 
 
+@pytest.fixture(scope="session", params=["native", "python"])
+def media_path(request: pytest.FixtureRequest) -> str:
+    """Both paths of packets, the native one where a compiler is; slow tests ask for ``auto`` alone."""
+    if request.param == "native":
+        try:
+            build()
+        except CannotBuild as error:
+            pytest.skip(str(error))
+    return str(request.param)
+
+
 @pytest.fixture(scope="session")
-async def worker(valkey: str) -> AsyncIterator[Worker]:
-    """One worker for the whole run."""
-    running = Worker(valkey, free_udp_port())
+async def worker(valkey: str, media_path: str) -> AsyncIterator[Worker]:
+    """One worker of each path for the whole run."""
+    running = Worker(valkey, free_udp_port(), media_path)
     await running.start()
+    assert media_path in ("auto", running.entry["path"])
     yield running
     assert running.alive, "the worker died during the tests"
     assert await running.stop() == 0

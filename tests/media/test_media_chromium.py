@@ -20,6 +20,7 @@ from core.rpc import Params, RpcClient
 from tests.media.conftest import Worker
 
 pytestmark = [pytest.mark.integration, pytest.mark.browser]
+best_path = pytest.mark.parametrize("media_path", ["auto"], indirect=True, scope="session")
 
 PAGE = Path(__file__).with_name("call.html")
 ARGUMENTS = [
@@ -157,6 +158,7 @@ async def test_two_chromium_processes_meet_and_survive_ice_restarts(worker: Work
             await until(page, lambda r: r["available"] > 300_000)
 
 
+@best_path
 @pytest.mark.parametrize("codec", ["H264", "VP9", "AV1"])
 async def test_every_codec_of_chromium_is_seen_and_keyed_anew(worker: Worker, codec: str) -> None:
     async with call(worker, "patient", "doctor", codec=codec) as (bridge, pages):
@@ -172,6 +174,7 @@ async def test_every_codec_of_chromium_is_seen_and_keyed_anew(worker: Worker, co
         await until(doctor, lambda r: r["keyFrames"] > report["keyFrames"])
 
 
+@best_path
 async def test_a_browser_that_knows_only_fir_sends_key_frames_for_it(worker: Worker) -> None:
     async with call(worker, "patient", "doctor", hide="nack pli") as (bridge, pages):
         patient, doctor = pages
@@ -186,6 +189,7 @@ async def test_a_browser_that_knows_only_fir_sends_key_frames_for_it(worker: Wor
         assert sent["pliReceived"] == 0
 
 
+@best_path
 async def test_a_muted_camera_reaches_nobody_whatever_the_page_sends(worker: Worker) -> None:
     async with call(worker, "patient", "doctor") as (bridge, pages):
         _, doctor = pages

@@ -59,8 +59,8 @@ def description(setup: str, mids: list[tuple[str, str, str]], number: int) -> st
 
 
 @pytest.fixture
-async def control() -> AsyncIterator[Control]:
-    transport = UdpTransport(Certificate(), time.monotonic)
+async def control(media_path: str) -> AsyncIterator[Control]:
+    transport = UdpTransport(Certificate(), time.monotonic, media_path)
     transport.open("127.0.0.1", 0)
     names = iter(range(1_000_000))
     candidates = sdp.candidates([("127.0.0.1", transport.port)])

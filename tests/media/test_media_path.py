@@ -8,13 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from media.path.api import KEEP_S, RESENDS_PER_INTERVAL, RESTART_AFTER
-from media.path.build import CannotBuild, build
 from media.rtp import rtcp, rtx
 from media.rtp.nack import MAX_MISSING
 from tests.media.paths import (
     AUDIO_TYPE,
     LEVEL_ID,
-    MAKERS,
     RED_TYPE,
     RTX_TYPE,
     SEND_TIME_ID,
@@ -28,19 +26,9 @@ KEYFRAME = b"\x10\x50\x00\x00\x9d\x01\x2a"
 INTER = b"\x10\x51\x00\x00"
 
 
-@pytest.fixture(params=list(MAKERS))
-def kind(request: pytest.FixtureRequest) -> str:
-    if request.param == "native":
-        try:
-            build()
-        except CannotBuild as error:
-            pytest.skip(str(error))
-    return str(request.param)
-
-
 @pytest.fixture
-def world(kind: str) -> Iterator[World]:
-    made = World(kind)
+def world(media_path: str) -> Iterator[World]:
+    made = World(media_path)
     yield made
     made.close()
 
@@ -154,8 +142,8 @@ def test_requests_are_answered_across_changes_of_source(world: World) -> None:
     assert sink.resend_misses == 1, "nobody waits for it any more"
 
 
-def test_without_rtx_the_identical_ciphertext_is_sent_again(kind: str) -> None:
-    world = World(kind, receivers=1, video_rtx=False)
+def test_without_rtx_the_identical_ciphertext_is_sent_again(media_path: str) -> None:
+    world = World(media_path, receivers=1, video_rtx=False)
     (receiver,) = world.receivers
     for number in range(20):
         world.sender.send(rtp(World.AUDIO, number, b"sound %d" % number, kind=AUDIO_TYPE))
@@ -402,9 +390,9 @@ def test_keys_and_addresses_that_are_not_there_yet(world: World) -> None:
     assert one.sinks[2000].packets == 0
 
 
-def test_what_is_closed_stays_closed_in_any_order(kind: str) -> None:
+def test_what_is_closed_stays_closed_in_any_order(media_path: str) -> None:
     for order in range(4):
-        world = World(kind)
+        world = World(media_path)
         world.sender.send(rtp(World.VIDEO, 1, b"x"))
         world.poll()
         closing = [world.sender.link.close, world.video.source.close, world.receivers[0].link.close]
