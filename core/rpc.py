@@ -4,6 +4,7 @@ Frames are 4 bytes of big-endian length and a JSON object (``docs/protocol.md``,
 Both sides prove that they hold the shared secret before anything else is read: the server sends a
 nonce, the client answers with its proof and a nonce of its own, the server proves itself over that.
 The proofs are labelled by direction, so that one side's proof can't be played back as the other's.
+After that every frame is sealed (``core.sealed``): nobody on the way reads, changes or repeats one.
 
 Every limit is a named constant: a stranger who reaches the port costs one small read and a timeout.
 """
@@ -23,6 +24,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.errors import BedsideError, Unavailable
+from core.sealed import OVERHEAD, NotOpened, Seals
 
 log = logging.getLogger(__name__)
 
@@ -56,20 +58,25 @@ class FrameError(Exception):
     """What came is not a frame of this protocol; the connection is closed."""
 
 
-def _encode(message: Params) -> bytes:
+def _encode(message: Params, seals: Seals | None = None) -> bytes:
     body = json.dumps(message, separators=(",", ":")).encode()
-    if len(body) > MAX_FRAME:
+    if len(body) > MAX_FRAME - OVERHEAD:
         raise FrameError("frame too large")
+    if seals is not None:
+        body = seals.seal(body)
     return len(body).to_bytes(4, "big") + body
 
 
-async def _read(reader: asyncio.StreamReader, limit: int) -> Params:
+async def _read(reader: asyncio.StreamReader, limit: int, seals: Seals | None = None) -> Params:
     """Read one frame. Raises FrameError, asyncio.IncompleteReadError."""
     length = int.from_bytes(await reader.readexactly(4), "big")
     if not 2 <= length <= limit:
         raise FrameError("frame length out of bounds")
+    body = await reader.readexactly(length)
     try:
-        message = json.loads(await reader.readexactly(length))
+        message = json.loads(body if seals is None else seals.open(body))
+    except NotOpened:
+        raise FrameError("not sealed by the peer") from None
     except (ValueError, RecursionError):
         raise FrameError("not JSON") from None
     if not isinstance(message, dict):
@@ -107,6 +114,7 @@ class Peer:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
+        self.seals: Seals | None = None
         self.closed = False
 
     def event(self, name: str, params: Params) -> bool:
@@ -121,14 +129,14 @@ class Peer:
     def _send(self, message: Params) -> bool:
         if self.closed or self._writer.is_closing():
             return False
-        try:
-            frame = _encode(message)
-        except FrameError:
-            log.error("rpc_frame_too_large")
-            return False
         if self._writer.transport.get_write_buffer_size() > MAX_UNSENT:
             log.warning("rpc_peer_not_reading")
             self.close()
+            return False
+        try:
+            frame = _encode(message, self.seals)
+        except FrameError:
+            log.error("rpc_frame_too_large")
             return False
         self._writer.write(frame)
         return True
@@ -182,7 +190,7 @@ class RpcServer:
         try:
             _tune(writer)
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                await self._authenticate(reader, writer)
+                peer.seals = await self._authenticate(reader, writer)
             self.peers.add(peer)
             await self._serve(reader, peer)
         except (FrameError, TimeoutError, OSError, asyncio.IncompleteReadError) as error:
@@ -199,17 +207,18 @@ class RpcServer:
             if was_peer and self._on_closed is not None:
                 self._on_closed(peer)
 
-    async def _authenticate(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _authenticate(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Seals:
         nonce = secrets.token_hex(32)
         writer.write(_encode({"nonce": nonce}))
         answer = await _read(reader, MAX_HANDSHAKE_FRAME)
         _check(self._secret, "client", nonce, answer)
         writer.write(_encode({"mac": _proof(self._secret, "server", _nonce(answer))}))
+        return Seals(self._secret, nonce, _nonce(answer), server=True)
 
     async def _serve(self, reader: asyncio.StreamReader, peer: Peer) -> None:
         room = asyncio.Semaphore(MAX_IN_FLIGHT)
         while True:
-            message = await _read(reader, MAX_FRAME)
+            message = await _read(reader, MAX_FRAME, peer.seals)
             number, method, params = message.get("id"), message.get("method"), message.get("params", {})
             if type(number) is not int or not isinstance(method, str) or not isinstance(params, dict):
                 raise FrameError("not a request")
@@ -241,9 +250,12 @@ EventHandler = Callable[[str, Params], None]
 class RpcClient:
     """The calling half. ``on_event`` runs on the loop for each event, in order; it must not block."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, on_event: EventHandler) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, seals: Seals, on_event: EventHandler
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._seals = seals
         self._on_event = on_event
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Params]] = {}
@@ -269,7 +281,7 @@ class RpcClient:
             if writer is not None:
                 writer.transport.abort()
             raise RpcUnavailable("The media server can't be reached") from error
-        client = cls(reader, writer, on_event)
+        client = cls(reader, writer, Seals(secret, challenge, own, server=False), on_event)
         client._task = asyncio.create_task(client._listen())
         return client
 
@@ -281,7 +293,7 @@ class RpcClient:
         future: asyncio.Future[Params] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
         try:
-            self._writer.write(_encode({"id": number, "method": method, "params": params}))
+            self._writer.write(_encode({"id": number, "method": method, "params": params}, self._seals))
             async with asyncio.timeout(timeout_s):
                 return await future
         except TimeoutError:
@@ -298,7 +310,7 @@ class RpcClient:
     async def _listen(self) -> None:
         try:
             while True:
-                self._take(await _read(self._reader, MAX_FRAME))
+                self._take(await _read(self._reader, MAX_FRAME, self._seals))
         except (OSError, FrameError, asyncio.IncompleteReadError):
             pass
         finally:

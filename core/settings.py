@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 PREFIX = "BEDSIDE_"
 # Read by the launcher and the tests, not settings of the server.
@@ -39,7 +40,7 @@ class Http(Section):
 
 class Media(Section):
     host: str = "127.0.0.1"  # where the worker's UDP and TCP sockets bind
-    address: str = "127.0.0.1"  # advertised to browsers in ICE candidates
+    address: str = "127.0.0.1"  # advertised to browsers in ICE candidates; several, best first, with commas between
     port: int = Field(8189, ge=0, le=65535)  # first worker; further workers take the next ones
     workers: int = Field(0, ge=0, le=256)  # 0: one per core
     video_codecs: list[
@@ -48,10 +49,28 @@ class Media(Section):
     audio_red: bool = True  # sound with copies of earlier packets, where every receiver takes it
     certificate_max_age_s: int = Field(86_400, ge=60, le=14 * 86_400)  # a worker's; connections keep theirs
     path: Literal["auto", "native", "python"] = "auto"  # what forwards packets; auto: native where it is built
+    zone: str = Field("", pattern=r"^[\w.-]*(/[\w.-]+)?$", max_length=64)  # "region" or "region/zone"
+    drain_s: float = Field(8, ge=0, le=3600)  # after SIGTERM a worker has this long to hand its rooms over
     control_host: str = "127.0.0.1"
+    control_address: str = ""  # where signaling reaches it, if that is not control_host
     control_secret: SecretStr = SecretStr("")
     turn_urls: list[str] = []
     turn_secret: SecretStr = SecretStr("")
+
+    @field_validator("address")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for each in value.split(","):
+            try:
+                ip_address(each.strip())
+            except ValueError:
+                raise ValueError("IP addresses are needed, with commas between") from None
+        return value
+
+    @property
+    def addresses(self) -> list[str]:
+        """Those advertised to browsers, best first."""
+        return [each.strip() for each in self.address.split(",")]
 
 
 class Database(Section):

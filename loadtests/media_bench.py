@@ -59,11 +59,11 @@ async def compare(options: argparse.Namespace, place: Place, names: list[str], s
     say(media_figures.agreed(results))
 
 
-def enter_namespace() -> None:
+def enter_namespace(module: str = "loadtests.media_bench") -> None:
     """Start this program again where the address is; the second time, make it."""
     if os.environ.get(INSIDE) is None:
         user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-        program = [sys.executable, "-m", "loadtests.media_bench", *sys.argv[1:]]
+        program = [sys.executable, "-m", module, *sys.argv[1:]]
         os.execvpe("unshare", ["unshare", "--net", *user, *program], os.environ | {INSIDE: "1"})
     for command in (
         "link set lo up",

@@ -86,12 +86,25 @@ class BedsideServer:
 
     name = "bedside"
 
-    def __init__(self, folder: Path, address: str, cores: frozenset[int], path: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        cores: frozenset[int],
+        path: str | None = None,
+        *,
+        valkey: EmbeddedValkey | None = None,
+        secret: str = "",
+    ) -> None:
+        """``valkey``, running, and its ``secret`` are given where several workers share them."""
         self._folder = folder
         self._address = address
         self._cores = cores
         self._path = path
-        self._valkey = EmbeddedValkey(folder)
+        self._owns_valkey = valkey is None
+        self._valkey = valkey or EmbeddedValkey(folder)
+        self._secret = secret or secrets.token_hex(16)
+        self.entry: dict[str, Any] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._client: RpcClient | None = None
         self._people: People | None = None
@@ -107,8 +120,8 @@ class BedsideServer:
 
     async def start(self) -> None:
         """Valkey, the worker under uvloop as the product runs it, the control channel."""
-        await self._valkey.start()
-        secret = secrets.token_hex(16)
+        if self._owns_valkey:
+            await self._valkey.start()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((self._address, 0))
             port = probe.getsockname()[1]
@@ -117,7 +130,7 @@ class BedsideServer:
             "BEDSIDE_MEDIA_HOST": self._address,
             "BEDSIDE_MEDIA_ADDRESS": self._address,
             "BEDSIDE_MEDIA_PORT": str(port),
-            "BEDSIDE_MEDIA_CONTROL_SECRET": secret,
+            "BEDSIDE_MEDIA_CONTROL_SECRET": self._secret,
         }
         if self._path is not None:
             environment["BEDSIDE_MEDIA_PATH"] = self._path
@@ -130,14 +143,14 @@ class BedsideServer:
             while (raw := await redis.get(f"media:worker:{self._address}:{port}")) is None:
                 await asyncio.sleep(0.05)
         await redis.aclose()
-        entry = json.loads(raw)
+        self.entry = json.loads(raw)
         self._client = await RpcClient.connect(
-            entry["control_host"], entry["control_port"], secret.encode(), self._on_event
+            self.entry["control_host"], self.entry["control_port"], self._secret.encode(), self._on_event
         )
 
-    async def call(self, people: People, persons: list[int]) -> None:
+    async def call(self, people: People, persons: list[int], room: str = "") -> None:
         self._people = people
-        room = str(uuid7())
+        room = room or str(uuid7())
         self._rooms[room] = {str(person): set() for person in persons}
         for person in persons:
             await self._ask("join", room, person)
@@ -201,7 +214,8 @@ class BedsideServer:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-        await self._valkey.stop()
+        if self._owns_valkey:
+            await self._valkey.stop()
 
 
 class JanusServer:

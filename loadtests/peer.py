@@ -75,6 +75,7 @@ class Caller:
         self.publishing: RTCPeerConnection | None = None
         self.subscribing: RTCPeerConnection | None = None
         self.frames: dict[str, int] = {}
+        self.kinds: dict[str, str] = {}  # audio or video, by track id
         self.tracks: list[dict[str, Any]] = []
         self._progress = asyncio.Condition()
         self._readers: list[asyncio.Task[None]] = []
@@ -110,6 +111,7 @@ class Caller:
             await self._answer(offer["negotiation"], connection.localDescription.sdp)
 
     def _on_track(self, track: MediaStreamTrack) -> None:
+        self.kinds[track.id] = track.kind
         self._readers.append(asyncio.create_task(self._read(track)))
 
     async def _read(self, track: MediaStreamTrack) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ CAPACITY = 400  # participants of one worker
 MAX_PROBES = 40
 MAX_IDENTIFIER = 64
 MAX_TRACKS = 32
+MAX_DRAIN_S = 24 * 3600
+LEFT_S = 1.0
 
 
 class Control:
@@ -34,7 +37,10 @@ class Control:
         self._preferences = preferences
         self.rooms: dict[str, Room] = {}
         self.probes: dict[str, Probe] = {}
-        self.draining = False
+        self.drains = asyncio.Event()
+        self._left: dict[str, float] = {}
+        self.drain_until: float | None = None
+        """When a draining worker ends, empty or not; None: not before it is empty. In the clock's time."""
         self._transport = transport
         self._candidates = candidates
         self._clock = clock
@@ -53,7 +59,13 @@ class Control:
             "probe_close": self._probe_close,
             "stats": self._stats,
             "drain": self._drain,
+            "ping": self._ping,
         }
+
+    @property
+    def draining(self) -> bool:
+        """Whether no new rooms are taken."""
+        return self.drains.is_set()
 
     @property
     def participants(self) -> int:
@@ -189,7 +201,28 @@ class Control:
         }
 
     def _drain(self, params: Params, peer: Peer) -> Params:
-        self.draining = True
+        limit = params.get("limit_s")
+        if limit is not None and (type(limit) not in (int, float) or not 0 <= limit <= MAX_DRAIN_S):
+            raise InvalidInput.of("limit_s", f"seconds, up to {MAX_DRAIN_S}")
+        self.drain(None if limit is None else float(limit))
+        return {}
+
+    def drain(self, limit_s: float | None = None) -> None:
+        """Take no new rooms; end when the rooms have gone elsewhere, or after the limit. The sooner limit counts."""
+        self.drains.set()
+        if limit_s is not None:
+            until = self._clock() + limit_s
+            self.drain_until = until if self.drain_until is None else min(until, self.drain_until)
+
+    def forget_left_rooms(self, now: float) -> None:
+        """While draining: rooms whose people have all hung up here have gone elsewhere."""
+        self._left = {name: self._left.get(name, now) for name, room in self.rooms.items() if not room.connected}
+        for name, since in self._left.items():
+            if now - since > LEFT_S:
+                self.rooms.pop(name).close()
+
+    def _ping(self, params: Params, peer: Peer) -> Params:
+        """A sign of life, from the loop that forwards."""
         return {}
 
     # Timers

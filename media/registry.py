@@ -16,6 +16,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from core.background import cancel_all
+
 log = logging.getLogger(__name__)
 
 EXPIRY_MS = 2_000
@@ -60,11 +62,24 @@ class Registry:
             log.info("media_registry_written")
         self.connected = True
 
+    async def others(self) -> int:
+        """How many other workers are registered and take rooms; 0 also when Redis can't be asked."""
+        count = 0
+        with contextlib.suppress(RedisError, OSError, TimeoutError, ValueError):
+            answer: Any = self._redis.smembers(SET)
+            ids = [raw.decode() for raw in await answer]
+            entries = await self._redis.mget(
+                [f"media:worker:{each}" for each in ids if each != self._id] or [self._key]
+            )
+            for raw in entries:
+                entry = json.loads(raw) if raw is not None else {}
+                count += bool(entry) and entry.get("id") != self._id and not entry.get("draining")
+        return count
+
     async def stop(self) -> None:
         """Take the entry out, so that nobody is sent here any more."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel_all([self._task])
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.delete(self._key)

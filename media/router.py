@@ -67,6 +67,11 @@ class Room:
                         participant.subscribe(producer, other.id)
         participant.negotiate()
 
+    @property
+    def connected(self) -> bool:
+        """Whether anybody has a connection here."""
+        return any(each.incoming is not None or each.outgoing is not None for each in self.participants.values())
+
     def get(self, identifier: str) -> Participant:
         """Raises NotJoined."""
         participant = self.participants.get(identifier)

@@ -10,6 +10,7 @@ import signal
 import time
 from typing import Any
 
+from core.background import cancel_all
 from core.ids import uuid7
 from core.rpc import RpcServer
 from core.settings import Settings
@@ -26,6 +27,8 @@ FEEDBACK_EVERY = 5  # of those: transport-wide feedback, budgets
 SPEAKERS_EVERY = 15
 REPORT_EVERY = 50
 STATS_EVERY = 100
+LOOK_S = 0.1  # a draining worker looks this often whether it may end
+SETTLE_S = 1.0
 
 
 class Worker:
@@ -48,16 +51,20 @@ class Worker:
         self._control_port = 0
         self._load = 0.0
         self._cpu = (time.process_time(), time.monotonic())
+        self._packets = 0.0
+        self._sent: dict[tuple[str, str], int] = {}
+        self.leaving = False
+        """A signal asked this process to end: it waits for its rooms only while somebody can take them."""
 
     async def start(self) -> None:
         """Bind, listen, register. Raises PortTaken."""
         media = self._settings.media
         self.transport.open(media.host, self._port)
-        self._candidates.extend(sdp.candidates([(media.address, self.transport.port)]))
+        self._candidates.extend(sdp.candidates([(each, self.transport.port) for each in media.addresses]))
         self._control_port = await self._rpc.start(media.control_host)
         self._timers = asyncio.create_task(self._tick())
         url = self._settings.redis.url.get_secret_value()
-        self._registry = Registry(url, f"{media.address}:{self.transport.port}", self.describe)
+        self._registry = Registry(url, self.id, self.describe)
         self._registry.start()
         log.info(
             "media_worker_started",
@@ -66,32 +73,55 @@ class Worker:
 
     async def stop(self) -> None:
         """Leave the registry first, so that nobody new comes; then end calls, channel and socket."""
-        self.control.draining = True
+        self.control.drain()
         if self._registry is not None:
             await self._registry.stop()
         if self._timers is not None:
-            self._timers.cancel()
-            await asyncio.gather(self._timers, return_exceptions=True)
+            await cancel_all([self._timers])
         self.control.close()
         await self.transport.close()
         await self._rpc.stop()
         log.info("media_worker_stopped", extra={"index": self.index})
 
+    @property
+    def id(self) -> str:
+        """Its first address and its port: one worker's, whatever its process is."""
+        return f"{self._settings.media.addresses[0]}:{self.transport.port}"
+
+    async def drained(self) -> None:
+        """Return when nobody asks this process to go on: it was told to drain, and its rooms have gone elsewhere or
+        its time is over."""
+        control = self.control
+        await control.drains.wait()
+        log.info("media_worker_drains", extra={"index": self.index, "rooms": len(control.rooms)})
+        # Those who choose workers have read the registry twice before an empty one ends.
+        settled = time.monotonic() + SETTLE_S
+        while control.rooms or time.monotonic() < settled:
+            if control.drain_until is not None and time.monotonic() > control.drain_until:
+                log.warning("media_drain_cut", extra={"rooms": len(control.rooms)})
+                return
+            if self.leaving and not (self._rpc.peers and self._registry and await self._registry.others()):
+                return  # nobody moves rooms, or there is nowhere to move them
+            control.forget_left_rooms(time.monotonic())
+            await asyncio.sleep(LOOK_S)
+
     def describe(self) -> dict[str, Any]:
         """The registry's entry."""
         media = self._settings.media
         return {
-            "id": f"{media.address}:{self.transport.port}",
+            "id": self.id,
             "boot": self.boot,
-            "control_host": media.control_host,
+            "control_host": media.control_address or media.control_host,
             "control_port": self._control_port,
-            "address": media.address,
+            "address": media.addresses[0],
             "port": self.transport.port,
             "rooms": len(self.control.rooms),
             "participants": self.control.participants,
             "load": round(self._load, 3),
             "path": self.transport.path.name,
+            "packets": round(self._packets),
             "capacity": CAPACITY,
+            "zone": media.zone,
             "draining": self.control.draining,
         }
 
@@ -124,8 +154,13 @@ class Worker:
             self._load = (cpu - self._cpu[0]) / max(0.001, wall - self._cpu[1])
             self._cpu = (cpu, wall)
         if count % STATS_EVERY == 0:
+            sent: dict[tuple[str, str], int] = {}
             for room in control.rooms.values():
-                room.emit("stats", {"participants": room.stats()})
+                stats = room.stats()
+                sent.update({(room.id, each): figures["packets_out"] for each, figures in stats.items()})
+                room.emit("stats", {"participants": stats})
+            grown = sum(max(0, count - self._sent.get(key, 0)) for key, count in sent.items())
+            self._packets, self._sent = grown / (STATS_EVERY * MEND_S), sent
 
 
 async def run(settings: Settings, index: int) -> None:
@@ -136,14 +171,25 @@ async def run(settings: Settings, index: int) -> None:
     # Before the start is told: who reads of it may end us at once.
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def asked() -> None:
+        """The first signal drains, the second ends at once."""
+        if worker.leaving:
+            stopping.set()
+        worker.leaving = True
+        worker.control.drain(settings.media.drain_s)
+
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError, RuntimeError):
-            loop.add_signal_handler(number, stopping.set)
+            loop.add_signal_handler(number, asked)
     try:
         await worker.start()
     except PortTaken as error:
         raise SystemExit(str(error)) from None
+    drained = asyncio.create_task(worker.drained())
+    drained.add_done_callback(lambda _: stopping.set())
     try:
         await stopping.wait()
     finally:
+        await cancel_all([drained])
         await worker.stop()

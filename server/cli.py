@@ -12,6 +12,7 @@ from core.migrations import migrate
 from core.security.master import MasterKey
 from server.attach import attach
 from server.command import Stop, asynchronous, read_settings, require
+from server.media_operation import media
 from server.modules import ROLES, WITH_SCHEMA
 from server.operation import events, loadtest, user
 
@@ -124,5 +125,5 @@ async def health() -> None:
         sys.exit(1)
 
 
-for group in (events, user, loadtest):
+for group in (events, media, user, loadtest):
     main.add_command(group)

@@ -17,6 +17,7 @@ from signaling.chat import VisitChat
 from signaling.media_client import MediaClients
 from signaling.media_negotiation import MediaNegotiation
 from signaling.namespace import ConsultationNamespace
+from signaling.placement import Worker
 from signaling.ports import Chat, Visits
 from signaling.practice import PracticeNamespace
 from signaling.presence import BEAT_EVERY_S, BEAT_EXPIRES_S
@@ -25,7 +26,7 @@ from signaling.records import Records
 from signaling.session import Sessions
 from signaling.store import Store
 from signaling.waiting import Waiting
-from signaling.workers import Worker, Workers
+from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Live:
             self.negotiation.event,
             lambda key: self.workers.suspect(key),
         )
-        self.workers = Workers(store, self.clients, context.clock)
+        self.workers = Workers(store, self.clients, context.clock, context.settings.media.zone)
         self.calls = Calls(store, sessions, self.negotiation, self.records, context.clock)
         self.negotiation.connect(self.workers, self.clients, self.calls.updated)
         self.waiting = Waiting(store, sessions, self.calls, self.records, context.clock)

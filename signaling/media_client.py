@@ -48,14 +48,6 @@ class MediaClients:
         """Raises RpcRefused with the worker's code, or RpcUnavailable."""
         return await (await self._channel(key, host, port)).client.call(method, params)
 
-    async def reachable(self, key: WorkerKey, host: str, port: int) -> bool:
-        """True if a control channel is open or can be opened now."""
-        try:
-            await self._channel(key, host, port)
-        except RpcUnavailable:
-            return False
-        return True
-
     async def _channel(self, key: WorkerKey, host: str, port: int) -> _Channel:
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:

@@ -33,6 +33,7 @@ CLIENT_CODES = frozenset({"invalid_sdp", "stale_negotiation", "invalid_input", "
 UNKNOWN_CODES = frozenset({"not_joined", "unknown_participant", "unknown_room", "not_found"})
 OWED_LEAVES = "live:media:leaves"  # set of visit|person whose leaving a worker has not heard yet
 EVERYBODY = "everybody"  # in the person's place there: the whole room
+MOVES_A_LOOK = 8  # rooms of a draining worker that one process moves in one look: not everybody at the same moment
 EVIDENCE = ("packets_in", "bytes_in", "packets_out", "bytes_out")
 
 Updated = Callable[[str, str], Awaitable[None]]
@@ -106,6 +107,8 @@ class MediaNegotiation:
 
     async def _leave_now(self, appointment_id: str, participant_id: str) -> None:
         room = await self._workers.room(appointment_id)
+        for former, _ in await self._workers.former(appointment_id):
+            await self._workers.tell_former(former, "leave", {"participant": participant_id})
         if await self._done(room, "leave", {"participant": participant_id}):
             await _wait(self._store.redis.srem(OWED_LEAVES, member(appointment_id, participant_id)))
 
@@ -118,6 +121,8 @@ class MediaNegotiation:
 
     async def _close_now(self, appointment_id: str) -> None:
         room = await self._workers.room(appointment_id)
+        for former, _ in await self._workers.former(appointment_id):
+            await self._workers.tell_former(former, "close", {})
         if await self._done(room, "close", {}):
             await self._workers.release(appointment_id)
             await _wait(self._store.redis.srem(OWED_LEAVES, member(appointment_id, EVERYBODY)))
@@ -214,11 +219,12 @@ class MediaNegotiation:
         appointment_id = str(params.get("room", ""))
         if not appointment_id:
             return
+        room = await self._workers.room(appointment_id)
         if name in ("speakers", "stats"):
-            await self._ephemeral(appointment_id, name, params)
+            if room.key == key:
+                await self._ephemeral(appointment_id, name, params)
             return
         participant_id = str(params.get("participant", ""))
-        room = await self._workers.room(appointment_id)
         person = await self._store.person(appointment_id, participant_id)
         if room.key != key or person is None or person.state != "in-call":
             return  # of an earlier life of the room, or about somebody who has just left
@@ -315,6 +321,7 @@ class MediaNegotiation:
                 log.exception("media_watch_failed")
 
     async def _move_on(self) -> None:
+        moves = MOVES_A_LOOK
         visits = {seat.appointment_id for seat in self._sessions.by_sid.values() if seat.holds and seat.live}
         for appointment_id in visits:
             room = await self._workers.room(appointment_id)
@@ -326,6 +333,10 @@ class MediaNegotiation:
                 continue
             try:
                 room = await self._workers.settled(appointment_id)
+                worker = None if room.key is None else self._workers.alive.get(room.key)
+                if worker is not None and worker.draining and moves:
+                    moves -= 1
+                    room = await self._workers.moved_on(room)
             except MediaUnavailable:
                 continue
             for person in people:
@@ -350,7 +361,11 @@ class MediaNegotiation:
             seat.appointment_id,
             seat.participant_id,
             "media.reset",
-            {"connection": "both", "generation": room.generation, "reason": "worker_lost"},
+            {
+                "connection": "both",
+                "generation": room.generation,
+                "reason": "drain" if room.reason == "drain" else "worker_lost",
+            },
             once=("generation", str(room.generation)),
         )
         if told:
@@ -359,7 +374,8 @@ class MediaNegotiation:
         return told
 
     async def sweep(self) -> None:
-        """Say again to workers who has left."""
+        """Say again to workers who has left; close rooms where they were before."""
+        await self._workers.close_former()
         for raw in await _wait(self._store.redis.smembers(OWED_LEAVES)):
             appointment_id, participant_id = split(raw)
             if participant_id == EVERYBODY:

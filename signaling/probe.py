@@ -16,9 +16,10 @@ from signaling import schemas
 from signaling.edge import Edge, parse
 from signaling.errors import MediaUnavailable
 from signaling.media_client import MediaClients
+from signaling.placement import Worker
 from signaling.ports import Visits
 from signaling.store import Store
-from signaling.workers import Worker, Workers, least_loaded
+from signaling.workers import Workers
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class ProbeNamespace(Edge):
             raise ProbeRunning()
         if prober.started >= PROBES_PER_CONNECTION:
             raise Forbidden("Enough tests on this connection")
-        worker = least_loaded(self._workers.alive.values())
+        worker = self._workers.for_probe()
         if worker is None:
             raise MediaUnavailable()
         probe_id = uuid7()

@@ -79,3 +79,25 @@ for i = 3, #ARGV, 2 do
 end
 return {1, state}
 """
+
+# KEYS room, placed, version. ARGV expected worker, expected boot, worker, boot, host, port, ttl, reason, seen version
+# (-1: whatever it is), entry, window (ms). The present room; nothing if others placed rooms since the view was taken.
+ASSIGN_ROOM = """
+local id = redis.call('HGET', KEYS[1], 'worker') or ''
+local boot = redis.call('HGET', KEYS[1], 'boot') or ''
+if id == ARGV[1] and boot == ARGV[2] then
+  local version = tonumber(redis.call('GET', KEYS[3]) or '0')
+  local seen = tonumber(ARGV[9])
+  if seen >= 0 and seen ~= version then return false end
+  redis.call('HSET', KEYS[1], 'worker', ARGV[3], 'boot', ARGV[4], 'host', ARGV[5], 'port', ARGV[6], 'reason', ARGV[8])
+  redis.call('HINCRBY', KEYS[1], 'generation', 1)
+  redis.call('EXPIRE', KEYS[1], ARGV[7])
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  redis.call('ZADD', KEYS[2], now, ARGV[10])
+  redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[11])
+  redis.call('PEXPIRE', KEYS[2], ARGV[11])
+  redis.call('SET', KEYS[3], version + 1)
+end
+return redis.call('HMGET', KEYS[1], 'worker', 'boot', 'host', 'port', 'generation', 'reason')
+"""

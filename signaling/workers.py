@@ -1,7 +1,8 @@
 """Which media worker a visit's room lives on. A room's every life on a worker is a generation.
 
-The registry is the workers' own (``docs/protocol.md``, "Media control"); the assignment is ours, decided by a
-compare-and-set in Redis, so that however many processes notice a dead worker, the room moves once.
+The registry is the workers' own (``docs/protocol.md``, "Media control"); the assignment is ours. It is decided by a
+compare-and-set in Redis over the room and over what was placed lately, so that however many processes notice a dead
+worker the room moves once, and however many place rooms at once they don't all pick the same worker.
 """
 
 from __future__ import annotations
@@ -9,91 +10,58 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from core.clock import Clock
 from core.rpc import RpcRefused, RpcUnavailable
 from signaling.errors import MediaUnavailable
+from signaling.liveness import Liveness
 from signaling.media_client import MediaClients, WorkerKey
-from signaling.store import KEEP_S, Store
+from signaling.placement import Worker, choose, parse_worker
+from signaling.scripts import ASSIGN_ROOM
+from signaling.store import KEEP_S, Store, member, split
 
 log = logging.getLogger(__name__)
 
 REGISTRY = "media:workers"
+PLACED = "media:placed"  # sorted set: rooms placed lately, by when (ms of the server's time)
+PLACED_VERSION = "media:placed:version"  # counts placements: two that chose from the same view can't both stand
+PLACED_COUNTS_MS = 3_000  # after this a worker's own figures show the room
+FORMER = "media:former"  # hash: rooms still to be closed where they were
 LOOK_EVERY_S = 0.5
-# A worker that fell out of the registry but whose channel is open gets this long: Redis, not it, may have been away.
-SILENT_GRACE_S = 2.5
-
-# KEYS room. ARGV expected id, expected boot, id, boot, host, port, ttl. The present room comes back in any case.
-_ASSIGN = """
-local id = redis.call('HGET', KEYS[1], 'worker') or ''
-local boot = redis.call('HGET', KEYS[1], 'boot') or ''
-if id == ARGV[1] and boot == ARGV[2] then
-  redis.call('HSET', KEYS[1], 'worker', ARGV[3], 'boot', ARGV[4], 'host', ARGV[5], 'port', ARGV[6])
-  redis.call('HINCRBY', KEYS[1], 'generation', 1)
-  redis.call('EXPIRE', KEYS[1], ARGV[7])
-end
-return redis.call('HMGET', KEYS[1], 'worker', 'boot', 'host', 'port', 'generation')
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    key: WorkerKey
-    host: str
-    port: int
-    load: float
-    rooms: int
-    participants: int
-    capacity: float
-    draining: bool
+TRIES = 12
+# A drained room stays on its old worker while people build their new connections.
+RETIRE_S = 8.0
+# A worker that was taken for dead may answer again; what moved away meanwhile is closed there.
+LOST_S = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """``key`` is None while the room is on no worker."""
+    """``key`` is None while the room is on no worker. ``reason``: why it came there."""
 
     appointment_id: str
     key: WorkerKey | None
     host: str
     port: int
     generation: int
-
-
-def parse_worker(raw: bytes | str) -> Worker | None:
-    """A registration; None if it makes no sense."""
-    try:
-        data: dict[str, Any] = json.loads(raw)
-        return Worker(
-            WorkerKey(str(data["id"]), str(data["boot"])),
-            str(data["control_host"]),
-            int(data["control_port"]),
-            float(data.get("load") or 0),
-            int(data.get("rooms") or 0),
-            int(data.get("participants") or 0),
-            float(data.get("capacity") or 0),
-            bool(data.get("draining")),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def least_loaded(workers: Iterable[Worker]) -> Worker | None:
-    """Not one that drains; by load in tenths (finer is noise), then by people, then by name."""
-    able = [worker for worker in workers if not worker.draining]
-    return min(able, key=lambda w: (round(w.load, 1), w.participants, w.rooms, w.key.id), default=None)
+    reason: str = ""
 
 
 class Workers:
-    def __init__(self, store: Store, clients: MediaClients, clock: Clock) -> None:
+    """``zone`` is where this process stands: its rooms go to workers near by."""
+
+    def __init__(self, store: Store, clients: MediaClients, clock: Clock, zone: str = "") -> None:
         self._store = store
         self._clients = clients
         self._clock = clock
-        self._assign = store.redis.register_script(_ASSIGN)
+        self._zone = zone
+        self._assign = store.redis.register_script(ASSIGN_ROOM)
+        self._placing = asyncio.Lock()  # one at a time here, so that only other processes are raced against
+        self._liveness = Liveness(clients, clock)
         self.alive: dict[WorkerKey, Worker] = {}
-        self._seen: dict[WorkerKey, float] = {}
         self.suspected = asyncio.Event()
 
     def suspect(self, key: WorkerKey) -> None:
@@ -107,73 +75,143 @@ class Workers:
         return [worker for raw in rows if raw is not None and (worker := parse_worker(raw)) is not None]
 
     async def look(self) -> None:
-        """Read the registry; decide who is alive. Raises RedisError, and then nothing changes."""
-        found = await self.registered()
-        now = self._clock.monotonic()
-        registered = {worker.key: worker for worker in found}
-        alive: dict[WorkerKey, Worker] = {}
-        for key, worker in registered.items():
-            # A killed worker's entry outlives it by up to two seconds; its broken channel tells at once.
-            was_open = key in self.alive and key in self._seen
-            if was_open and not self._clients.connected(key) and not await self._answers(worker):
-                continue
-            self._seen[key] = now
-            alive[key] = worker
-        for key, worker in self.alive.items():
-            if key in alive or any(other.id == key.id for other in registered):
-                continue
-            if self._clients.connected(key) and now - self._seen.get(key, 0.0) < SILENT_GRACE_S:
-                alive[key] = worker
+        """Read the registry, ask every worker for a sign of life; decide who is alive.
+
+        Raises RedisError, and then nothing changes. A worker that answers but is not in the registry stays: Redis,
+        not it, may have been away.
+        """
+        registered = {worker.key: worker for worker in await self.registered()}
+        ids = {key.id for key in registered}
+        known = registered | {key: each for key, each in self.alive.items() if key.id not in ids}
+        answering = await self._liveness.ask(known.values())
+        alive = {key: known[key] for key in answering}
         for key in self.alive.keys() - alive.keys():
             log.warning("media_worker_gone", extra={"worker": key.id})
-            self._seen.pop(key, None)
             await self._clients.forget(key)
         self.alive = alive
 
-    async def _answers(self, worker: Worker) -> bool:
-        return await self._clients.reachable(worker.key, worker.host, worker.port)
-
     async def room(self, appointment_id: str) -> Room:
         """Where the room is recorded to be, alive or not."""
-        raw = await _wait(self._store.redis.hmget(_key(appointment_id), "worker", "boot", "host", "port", "generation"))
-        return _room(appointment_id, raw)
+        fields = ("worker", "boot", "host", "port", "generation", "reason")
+        return _room(appointment_id, await _wait(self._store.redis.hmget(_key(appointment_id), *fields)))
 
     async def settled(self, appointment_id: str) -> Room:
-        """The room on a living worker: moved, with the next generation, if it has to. Raises ``MediaUnavailable``."""
-        room = await self.room(appointment_id)
-        fresh = False
-        for _ in range(4):
-            if room.key is not None and (worker := self.alive.get(room.key)) is not None and not worker.draining:
-                return room
-            if not fresh:
-                await self.look()  # the worker may be younger than our last look: never move a room on old news
-                fresh = True
-                continue
-            choice = least_loaded(self.alive.values())
-            if choice is None:
-                if room.key is not None and room.key in self.alive:
-                    return room  # it drains, but there is no other
-                raise MediaUnavailable()
-            before = room.key or WorkerKey("", "")
-            args: list[Any] = [before.id, before.boot, choice.key.id, choice.key.boot, choice.host, choice.port, KEEP_S]
-            moved_from = room
-            room = _room(appointment_id, await self._assign(keys=[_key(appointment_id)], args=args))
-            await self._vacate(moved_from, room)
-        return room
+        """The room on a living worker: moved, with the next generation, if it has to. Raises ``MediaUnavailable``.
 
-    async def _vacate(self, before: Room, now: Room) -> None:
-        """A worker that drains forgets the room that has moved on."""
-        if before.key is None or before.key == now.key or before.key not in self.alive:
-            return
-        try:
-            params = {"room": before.appointment_id}
-            await self._clients.call(before.key, before.host, before.port, "close", params)
-        except (RpcRefused, RpcUnavailable):
-            log.warning("drained_room_not_closed")
+        A worker that drains keeps the rooms it has until ``moved_on``.
+        """
+        room = await self.room(appointment_id)
+        if room.key is not None and room.key in self.alive:
+            return room
+        await self.look()  # the worker may be younger than our last look: never move a room on old news
+        room = await self.room(appointment_id)
+        if room.key is not None and room.key in self.alive:
+            return room
+        placed = await self._place(room, "placed" if room.key is None else "worker_lost")
+        if placed is None:
+            raise MediaUnavailable()
+        if room.key is not None and placed.key != room.key:
+            await self._leave_behind(room, LOST_S)
+        return placed
+
+    async def moved_on(self, room: Room) -> Room:
+        """A drained worker's room on another worker, if there is one; its former place stays a little while."""
+        moved = await self._place(room, "drain")
+        if moved is None:
+            return room
+        if moved.key != room.key and moved.reason == "drain":
+            await self._leave_behind(room, RETIRE_S)
+        return moved
+
+    async def _place(self, room: Room, reason: str) -> Room | None:
+        """Assign the room anew unless somebody else has; None without a worker that takes rooms."""
+        before = room.key or WorkerKey("", "")
+        async with self._placing:
+            for attempt in range(TRIES):
+                version, placed = await self._placed()
+                choice = choose(self.alive.values(), placed, self._zone)
+                if choice is None:
+                    return None
+                # The last try does not insist on the view it chose from.
+                seen = version if attempt < TRIES - 1 else -1
+                keys = [_key(room.appointment_id), PLACED, PLACED_VERSION]
+                to = (choice.key.id, choice.key.boot, choice.host, choice.port)
+                entry = "|".join((choice.key.boot, choice.key.id, room.appointment_id))
+                args: list[Any] = [before.id, before.boot, *to, KEEP_S, reason, seen, entry, PLACED_COUNTS_MS]
+                if answer := await self._assign(keys=keys, args=args):
+                    return _room(room.appointment_id, answer)
+        return None
+
+    def for_probe(self) -> Worker | None:
+        """Where a network test goes: to the worker a room would, as this process knows it."""
+        return choose(self.alive.values(), {}, self._zone)
+
+    async def _placed(self) -> tuple[int, Counter[WorkerKey]]:
+        """How many placements there were, ever; and how many rooms each worker was given lately."""
+        async with self._store.redis.pipeline(transaction=True) as pipe:
+            pipe.get(PLACED_VERSION)
+            pipe.zrange(PLACED, 0, -1, withscores=True)
+            pipe.time()
+            version, rows, (seconds, micros) = await pipe.execute()
+        oldest = seconds * 1000 + micros // 1000 - PLACED_COUNTS_MS
+        placed: Counter[WorkerKey] = Counter()
+        for raw, at in rows:
+            boot, worker, _ = raw.decode().split("|")
+            if at >= oldest:
+                placed[WorkerKey(worker, boot)] += 1
+        return int(version or 0), placed
 
     async def release(self, appointment_id: str) -> None:
         """The room is empty: its next life may be anywhere."""
         await _wait(self._store.redis.hdel(_key(appointment_id), "worker", "boot", "host", "port"))
+
+    # Where rooms were before
+
+    async def _leave_behind(self, room: Room, seconds: float) -> None:
+        if room.key is None:
+            return
+        entry = {"host": room.host, "port": room.port, "boot": room.key.boot, "until": self._now() + seconds}
+        await _wait(self._store.redis.hset(FORMER, member(room.appointment_id, room.key.id), json.dumps(entry)))
+
+    async def former(self, appointment_id: str | None = None) -> list[tuple[Room, float]]:
+        """Rooms that may still live where they were, and until when (Unix seconds). Of one visit, or all."""
+        found = []
+        for field, raw in (await _wait(self._store.redis.hgetall(FORMER))).items():
+            visit, worker = split(field)
+            entry = json.loads(raw)
+            if appointment_id in (None, visit):
+                room = Room(visit, WorkerKey(worker, entry["boot"]), entry["host"], entry["port"], 0)
+                found.append((room, float(entry["until"])))
+        return found
+
+    async def close_former(self) -> None:
+        """Close rooms that have moved on, where they were: a drained one after its time, a lost one if it answers."""
+        for former, until in await self.former():
+            assert former.key is not None
+            present = (await self.room(former.appointment_id)).key
+            worker = self.alive.get(former.key)
+            if present == former.key or (worker is None and self._now() > until):
+                await self._forget_former(former)
+            elif worker is not None and (self._now() > until or not worker.draining):
+                await self.tell_former(former, "close", {})
+                await self._forget_former(former)
+
+    async def tell_former(self, former: Room, method: str, params: dict[str, Any]) -> None:
+        """What concerns a room where it was; nothing is raised."""
+        if former.key is None or former.key not in self.alive:
+            return
+        try:
+            whole = {"room": former.appointment_id, **params}
+            await self._clients.call(former.key, former.host, former.port, method, whole)
+        except (RpcRefused, RpcUnavailable):
+            log.warning("former_room_not_told", extra={"method": method})
+
+    async def _forget_former(self, former: Room) -> None:
+        if former.key is not None:
+            await _wait(self._store.redis.hdel(FORMER, member(former.appointment_id, former.key.id)))
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
 
 
 def _key(appointment_id: str) -> str:
@@ -181,9 +219,9 @@ def _key(appointment_id: str) -> str:
 
 
 def _room(appointment_id: str, raw: list[bytes | None]) -> Room:
-    worker, boot, host, port, generation = (None if each is None else each.decode() for each in raw)
+    worker, boot, host, port, generation, reason = (None if each is None else each.decode() for each in raw)
     key = WorkerKey(worker, boot) if worker and boot else None
-    return Room(appointment_id, key, host or "", int(port or 0), int(generation or 0))
+    return Room(appointment_id, key, host or "", int(port or 0), int(generation or 0), reason or "")
 
 
 async def _wait(answer: Any) -> Any:

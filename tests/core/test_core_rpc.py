@@ -120,9 +120,65 @@ async def test_a_hostile_first_frame_closes_the_connection_and_nothing_else(host
 async def test_a_deep_frame_after_the_proof_closes_only_that_peer() -> None:
     async with server() as (_, port):
         client = await RpcClient.connect("127.0.0.1", port, SECRET, ignore)
-        depth = b"[" * 100_000
+        depth = client._seals.seal(b"[" * 100_000)
         client._writer.write(len(depth).to_bytes(4, "big") + depth)
         await asyncio.wait_for(client.closed.wait(), 2)
         other = await RpcClient.connect("127.0.0.1", port, SECRET, ignore)
         assert await other.call("echo", {}) == {}
         await other.close()
+
+
+async def test_a_frame_that_was_changed_repeated_or_left_out_ends_the_connection() -> None:
+    def sealed(client: RpcClient) -> bytes:
+        body = client._seals.seal(b'{"id":7,"method":"echo","params":{}}')
+        return len(body).to_bytes(4, "big") + body
+
+    async with server() as (running, port):
+        for attack in ("changed", "repeated", "left out", "in clear"):
+            client = await RpcClient.connect("127.0.0.1", port, SECRET, ignore)
+            assert await client.call("echo", {"before": attack}) == {"before": attack}
+            frame = sealed(client)
+            if attack == "changed":
+                frame = frame[:-1] + bytes((frame[-1] ^ 1,))
+            elif attack == "repeated":
+                frame += frame
+            elif attack == "left out":
+                frame = sealed(client)
+            else:
+                frame = b"\x00\x00\x00\x24" + b'{"id":7,"method":"echo","params":{}}'
+            client._writer.write(frame)
+            await asyncio.wait_for(client.closed.wait(), 2)
+            await client.close()
+        assert not running.peers
+
+
+async def test_a_recorded_conversation_can_t_be_played_back() -> None:
+    """Everything one client sent, sent again on a new connection: another nonce, so the first proof is refused."""
+    recorded: list[bytes] = []
+    async with server() as (running, port):
+
+        async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", port)
+
+            async def pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, keep: bool) -> None:
+                while data := await source.read(4096):
+                    if keep:
+                        recorded.append(data)
+                    sink.write(data)
+                sink.close()
+
+            await asyncio.gather(pump(reader, up_writer, True), pump(up_reader, writer, False))
+
+        listener = await asyncio.start_server(between, "127.0.0.1", 0)
+        client = await RpcClient.connect("127.0.0.1", listener.sockets[0].getsockname()[1], SECRET, ignore)
+        secret_word = {"sdp": "ice-pwd"}
+        assert await client.call("echo", secret_word) == secret_word
+        await client.close()
+        listener.close()
+        assert b"ice-pwd" not in b"".join(recorded)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"".join(recorded))
+        answer = await asyncio.wait_for(reader.read(), 2)
+        assert b'"mac"' not in answer
+        writer.close()
+        assert not running.peers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -254,14 +255,32 @@ class MediaWorker:
         self.process.kill()
         await self.process.wait()
 
-    async def stats(self, room: UUID) -> dict[str, Any]:
+    @property
+    def id(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def send(self, number: int) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    async def end(self) -> None:
+        """SIGTERM, if it still runs; one that is stopped is woken for it."""
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.terminate()
+            await self.process.wait()
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         client = await RpcClient.connect(
             "127.0.0.1", self.entry["control_port"], b"media-control-secret", lambda name, params: None
         )
         try:
-            answer = await client.call("stats", {"room": str(room)})
+            return await client.call(method, params)
         finally:
             await client.close()
+
+    async def stats(self, room: UUID) -> dict[str, Any]:
+        answer = await self.ask("stats", {"room": str(room)})
         rooms: dict[str, Any] = answer["rooms"]
         return dict(rooms.get(str(room), {}))
 
@@ -274,9 +293,25 @@ async def media_worker(valkey: str) -> AsyncIterator[MediaWorker]:
     worker = MediaWorker(valkey)
     await worker.start()
     yield worker
-    if worker.process is not None and worker.process.returncode is None:
-        worker.process.terminate()
-        await worker.process.wait()
+    await worker.end()
+
+
+MakeMediaWorker = Callable[[], Awaitable[MediaWorker]]
+
+
+@pytest.fixture
+async def make_media_worker(valkey: str) -> AsyncIterator[MakeMediaWorker]:
+    """Each call starts another media worker."""
+    made: list[MediaWorker] = []
+
+    async def make() -> MediaWorker:
+        made.append(MediaWorker(valkey))
+        await made[-1].start()
+        return made[-1]
+
+    yield make
+    for worker in made:
+        await worker.end()
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ from signaling.presence import (
     positions,
 )
 from signaling.quality import judge
-from signaling.workers import Worker, least_loaded, parse_worker
 
 NOW = 1_000_000.0
 
@@ -111,25 +110,6 @@ def test_quality_is_the_worse_of_loss_and_delay() -> None:
     assert judge({"loss_out": 0.2}) == ("poor", "loss")
     assert judge({"round_trip_ms": 700, "loss_in": 0.04}) == ("poor", "delay")
     assert judge({"loss_in": "x", "round_trip_ms": None}) == ("good", None)
-
-
-def worker(name: str, load: float = 0.0, people: int = 0, *, draining: bool = False) -> Worker:
-    raw = (
-        f'{{"id": "{name}", "boot": "1", "control_host": "h", "control_port": 1, "load": {load},'
-        f' "participants": {people}, "draining": {str(draining).lower()}}}'
-    )
-    parsed = parse_worker(raw)
-    assert parsed is not None
-    return parsed
-
-
-def test_the_least_loaded_worker_that_does_not_drain_is_picked() -> None:
-    assert least_loaded([]) is None
-    assert least_loaded([worker("a", draining=True)]) is None
-    assert least_loaded([worker("a", 0.5), worker("b", 0.2), worker("c", draining=True)]) == worker("b", 0.2)
-    assert least_loaded([worker("a", 0.21, 9), worker("b", 0.19, 3)]) == worker("b", 0.19, 3)
-    for nonsense in (b"", b"{}", b"[]", b'{"id": 1, "boot": 2, "control_host": "h", "control_port": "x"}'):
-        assert parse_worker(nonsense) is None
 
 
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=300))

@@ -70,9 +70,11 @@ export class VisitMedia {
     this.subscriber.handle(offer);
   }
 
-  reset({ connection, generation }: MediaReset): void {
-    if (connection !== "subscribe") this.publisher.start(generation);
-    if (connection !== "publish") this.subscriber.start(generation);
+  reset({ connection, generation, reason }: MediaReset): void {
+    // A server that is being replaced goes on until the new connections stand; a lost one does not.
+    const keep = reason === "drain";
+    if (connection !== "subscribe") this.publisher.start(generation, keep);
+    if (connection !== "publish") this.subscriber.start(generation, keep);
   }
 
   set(source: TrackSource, track: MediaStreamTrack): Promise<void> {

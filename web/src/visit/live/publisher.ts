@@ -26,6 +26,9 @@ export interface PublisherOptions {
  */
 const RESTART_EVERY_MS = 4_000;
 const RETRY_AFTER_MS = 1_000;
+/** A connection that is replaced while it works is kept until the new one stands, or this long. */
+export const KEPT_MS = 5_000;
+const OVERLAP_MS = 2_500;
 /** Enough for a clear 720p picture of a person; the server's feedback goes below it. */
 const CAMERA_BITRATE = 1_800_000;
 const SCREEN_BITRATE = 2_500_000;
@@ -41,6 +44,9 @@ export class Publisher {
   /** Media has flowed before: a new connection then replaces a lost one, and people should be told. */
   private stood = false;
   private timer: number | undefined;
+  /** The connection before, still carrying media while the new one is built. */
+  private former: RTCPeerConnection | null = null;
+  private formerTimer: number | undefined;
 
   constructor(private readonly options: PublisherOptions) {}
 
@@ -48,9 +54,21 @@ export class Publisher {
     return this.pc;
   }
 
-  /** A life of the room begins: everything wanted so far is offered on a new connection. */
-  start(generation: number): void {
+  /**
+   * A life of the room begins: everything wanted so far is offered on a new connection. With
+   * `keep` the one before goes on until the new one stands.
+   */
+  start(generation: number, keep = false): void {
     this.generation = generation;
+    const former = keep && this.pc?.connectionState === "connected" ? this.pc : null;
+    if (former) {
+      this.endFormer();
+      former.onconnectionstatechange = null;
+      this.former = former;
+      this.formerTimer = window.setTimeout(() => this.endFormer(), KEPT_MS);
+      this.pc = null;
+      this.transceivers = new Map();
+    }
     this.discard();
     this.changed();
   }
@@ -80,7 +98,21 @@ export class Publisher {
 
   close(): void {
     this.closed = true;
+    this.endFormer();
     this.discard();
+  }
+
+  /** The others have their own new connections to build before they see the new one of ours. */
+  private endFormerSoon(): void {
+    if (!this.former) return;
+    window.clearTimeout(this.formerTimer);
+    this.formerTimer = window.setTimeout(() => this.endFormer(), OVERLAP_MS);
+  }
+
+  private endFormer(): void {
+    window.clearTimeout(this.formerTimer);
+    this.former?.close();
+    this.former = null;
   }
 
   private discard(): void {
@@ -151,7 +183,7 @@ export class Publisher {
       iceServers: this.options.iceServers(),
     });
     pc.onconnectionstatechange = () => this.watch(pc);
-    this.options.changed(this.stood ? "interrupted" : "connecting");
+    if (!this.former) this.options.changed(this.stood ? "interrupted" : "connecting");
     return pc;
   }
 
@@ -192,6 +224,7 @@ export class Publisher {
     window.clearTimeout(this.timer);
     const { connectionState } = pc;
     if (connectionState === "connected") {
+      this.endFormerSoon();
       this.stood = true;
       this.options.changed("connected");
     } else if (connectionState === "disconnected" || connectionState === "failed") {

@@ -5,7 +5,7 @@
  * may be given to another person's track later, so who is who is read from the newest offer.
  */
 import type { MediaOffer, OfferedTrack, TrackSource } from "./protocol";
-import type { PathState } from "./publisher";
+import { KEPT_MS, type PathState } from "./publisher";
 
 export interface RemoteTrack extends OfferedTrack {
   track: MediaStreamTrack;
@@ -33,6 +33,12 @@ export class Subscriber {
   /** Media has flowed before: a new connection then replaces a lost one, and people should be told. */
   private stood = false;
   private timer: number | undefined;
+  /** The connection before, still shown while the new one is built, and what it shows. */
+  private former: RTCPeerConnection | null = null;
+  private formerTimer: number | undefined;
+  private shown: RemoteTracks = {};
+  /** What the newest offer brings. */
+  private current: RemoteTracks = {};
 
   constructor(private readonly options: SubscriberOptions) {}
 
@@ -40,11 +46,25 @@ export class Subscriber {
     return this.pc;
   }
 
-  /** A life of the room begins: older offers mean nothing any more. */
-  start(generation: number): void {
+  /**
+   * A life of the room begins: older offers mean nothing any more. With `keep` what is shown stays
+   * until the new connection has as much.
+   */
+  start(generation: number, keep = false): void {
     this.generation = generation;
-    this.discard();
-    this.options.tracksChanged({});
+    this.current = {};
+    if (keep && this.pc?.connectionState === "connected") {
+      this.endFormer();
+      this.pc.onconnectionstatechange = null;
+      this.former = this.pc;
+      this.formerTimer = window.setTimeout(() => this.showCurrent(), KEPT_MS);
+      this.pc = null;
+      this.discard();
+    } else {
+      this.endFormer();
+      this.discard();
+      this.show({});
+    }
   }
 
   handle(offer: MediaOffer): void {
@@ -58,7 +78,36 @@ export class Subscriber {
 
   close(): void {
     this.closed = true;
+    this.endFormer();
     this.discard();
+  }
+
+  private show(tracks: RemoteTracks): void {
+    this.shown = tracks;
+    this.options.tracksChanged(tracks);
+  }
+
+  /** Shows what there is now; the connection before has done its work. */
+  private showCurrent(): void {
+    this.endFormer();
+    this.show(this.current);
+  }
+
+  private endFormer(): void {
+    window.clearTimeout(this.formerTimer);
+    this.former?.close();
+    this.former = null;
+  }
+
+  /** Nobody who is seen or heard over the former connection is missing from the new one. */
+  private replaced(): boolean {
+    if (this.pc?.connectionState !== "connected") return false;
+    return Object.entries(this.shown).every(([person, tracks]) =>
+      Object.values(tracks).every(
+        ({ source, track }) =>
+          track.muted || this.current[person]?.[source]?.track.muted === false,
+      ),
+    );
   }
 
   private discard(): void {
@@ -77,13 +126,24 @@ export class Subscriber {
     await pc.setRemoteDescription({ type: "offer", sdp: offer.sdp });
     await pc.setLocalDescription(await pc.createAnswer());
     if (pc !== this.pc) return;
-    this.options.tracksChanged(tracksOf(pc, offer.tracks));
+    this.current = tracksOf(pc, offer.tracks);
+    if (this.former) this.showWhenReplaced(pc);
+    else this.show(this.current);
     const sdp = pc.localDescription?.sdp;
     if (!sdp) return;
     // Refused answers are superseded ones: the server's next offer follows without our doing.
     await this.options
       .answer({ generation: offer.generation, negotiation: offer.negotiation, sdp })
       .catch(() => undefined);
+  }
+
+  /** A track unmutes with its first packet. */
+  private showWhenReplaced(pc: RTCPeerConnection): void {
+    const look = () => {
+      if (pc === this.pc && this.former && this.replaced()) this.showCurrent();
+    };
+    for (const { receiver } of pc.getTransceivers()) receiver.track.onunmute = look;
+    look();
   }
 
   /** An offer this browser could not set: the next one has to be a complete new start. */
@@ -97,7 +157,7 @@ export class Subscriber {
       iceServers: this.options.iceServers(),
     });
     pc.onconnectionstatechange = () => this.watch(pc);
-    this.options.changed(this.stood ? "interrupted" : "connecting");
+    if (!this.former) this.options.changed(this.stood ? "interrupted" : "connecting");
     return pc;
   }
 
@@ -106,6 +166,7 @@ export class Subscriber {
     window.clearTimeout(this.timer);
     if (pc.connectionState === "connected") {
       this.stood = true;
+      if (this.former) this.showWhenReplaced(pc);
       this.options.changed("connected");
     } else if (pc.connectionState === "disconnected" || pc.connectionState === "failed") {
       this.options.changed("interrupted");
