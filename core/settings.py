@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 PREFIX = "BEDSIDE_"
 # Read by the launcher and the tests, not settings of the server.
@@ -56,6 +56,32 @@ class Media(Section):
     control_secret: SecretStr = SecretStr("")
     turn_urls: list[str] = []
     turn_secret: SecretStr = SecretStr("")
+    turn_peers: list[str] = []  # what the relay may reach: addresses or networks; empty: address
+    turn_certificate: Path | None = None  # the relay's, where turn_urls has turns:
+    turn_key: Path | None = None
+    relay_only: bool = False  # pages use the relay alone, so that nobody's address is told to the media server
+    relay_addresses: list[str] = []  # networks of the relays; if any, workers take media from nowhere else
+
+    @field_validator("turn_peers", "relay_addresses")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for each in value:
+            try:
+                ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError("addresses or networks are needed") from None
+        return value
+
+    @model_validator(mode="after")
+    def _relay(self) -> Self:
+        if self.relay_only and not self.turn_urls:
+            raise ValueError("relay_only needs turn_urls")
+        return self
+
+    @property
+    def ice_transport_policy(self) -> Literal["all", "relay"]:
+        """RTCConfiguration's, for the pages."""
+        return "relay" if self.relay_only else "all"
 
     @field_validator("address")
     @classmethod

@@ -25,7 +25,7 @@ OLDEST_NODE = (20, 0)  # Vite's and React Aria's oldest
 SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FIREFOX_NAMES = ("firefox-esr", "firefox")
-NETWORK_TOOLS = {"ip": "iproute2", "tc": "iproute2", "nft": "nftables"}
+NETWORK_TOOLS = {"ip": "iproute2", "tc": "iproute2", "nft": "nftables", "turnserver": "coturn"}
 
 
 class CannotPrepareError(Exception):

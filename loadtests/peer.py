@@ -19,6 +19,8 @@ from aiortc import (
     AudioStreamTrack,
     MediaStreamTrack,
     RTCConfiguration,
+    RTCIceServer,
+    RTCIceTransportPolicy,
     RTCPeerConnection,
     RTCSessionDescription,
     VideoStreamTrack,
@@ -69,7 +71,9 @@ class Picture(VideoStreamTrack):
 class Caller:
     """One person in a call, without a browser. ``frames`` counts by track id what arrived and was decoded."""
 
-    def __init__(self, publish: Publish, answer: Answer) -> None:
+    def __init__(self, publish: Publish, answer: Answer, relays: list[RTCIceServer] | None = None) -> None:
+        """With ``relays`` (TURN) nothing goes another way."""
+        self._relays = relays
         self._publish = publish
         self._answer = answer
         self.publishing: RTCPeerConnection | None = None
@@ -81,9 +85,14 @@ class Caller:
         self._readers: list[asyncio.Task[None]] = []
         self._negotiating = asyncio.Lock()
 
+    def _configuration(self) -> RTCConfiguration:
+        if self._relays is None:
+            return RTCConfiguration(iceServers=[])
+        return RTCConfiguration(iceServers=self._relays, iceTransportPolicy=RTCIceTransportPolicy.RELAY)
+
     async def start(self, *, audio: bool = True, video: bool = True) -> None:
         """Publish a microphone and a camera."""
-        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        connection = RTCPeerConnection(self._configuration())
         self.publishing = connection
         sources: list[str] = []
         if audio:
@@ -102,7 +111,7 @@ class Caller:
         """Answer a ``media.offer`` (``negotiation``, ``sdp``, ``tracks``)."""
         async with self._negotiating:
             if self.subscribing is None:
-                self.subscribing = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+                self.subscribing = RTCPeerConnection(self._configuration())
                 self.subscribing.on("track", self._on_track)
             self.tracks = offer["tracks"]
             connection = self.subscribing

@@ -11,8 +11,9 @@ import asyncio
 import errno
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from media import stun
 from media.dtls import Certificate, Dtls, Srtp
@@ -164,6 +165,8 @@ class Connection:
             credentials = self._former
         if not stun.authentic(check, credentials.secret):
             return None
+        if not self._transport.accepts(address):
+            return None
         if check.controlled:
             return stun.role_conflict(check, credentials.secret)
         if self._transactions.fresh(check.transaction):
@@ -254,6 +257,7 @@ class UdpTransport:
         self.dense = False
         """Whether packets are read by the timer now."""
         self._refused: Counter[str] = Counter()
+        self._sources: tuple[IPv4Network | IPv6Network, ...] = ()
         self._now = now
         self._open = False
         self._by_address: dict[Address, Connection] = {}
@@ -275,6 +279,22 @@ class UdpTransport:
     def drops(self) -> Counter[str]:
         """What was dropped, by reason."""
         return self._refused + Counter(self.path.drops)
+
+    def accept_only(self, sources: Iterable[str]) -> None:
+        """Believe checks from these networks alone (relays); none: from everywhere."""
+        self._sources = tuple(ip_network(each, strict=False) for each in sources)
+
+    def accepts(self, address: Address) -> bool:
+        """Whether a connection may be from there. Asked for a check that proved itself, not for a packet."""
+        if not self._sources:
+            return True
+        source = ip_address(address[0].partition("%")[0])
+        if isinstance(source, IPv6Address) and source.ipv4_mapped is not None:
+            source = source.ipv4_mapped
+        if any(source in network for network in self._sources):
+            return True
+        self.refuse("not_a_relay")
+        return False
 
     def refuse(self, reason: str) -> None:
         """Count a drop."""

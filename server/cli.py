@@ -109,6 +109,22 @@ async def audit_verify() -> None:
         sys.exit(1)
 
 
+@main.command("turn-config")
+@click.option("--listen", multiple=True, help="Address coturn listens on (default: all).")
+@click.option("--external", default="", help="Public address behind NAT: PUBLIC or PUBLIC/PRIVATE.")
+@click.option("--without-secret", is_flag=True, help="Leave the secret to coturn's command line.")
+def turn_config_command(listen: tuple[str, ...], external: str, without_secret: bool) -> None:
+    """Print coturn's configuration: it relays to media workers and to nothing else. It holds the relay's secret."""
+    from server.turn import NotReachableByTurn, turn_config
+
+    try:
+        click.echo(
+            turn_config(read_settings().media, listen=listen, external=external, secret=not without_secret), nl=False
+        )
+    except NotReachableByTurn as error:
+        raise Stop(str(error)) from None
+
+
 @main.command("make-key")
 def make_key() -> None:
     """Print a new master key."""

@@ -169,6 +169,7 @@ class ConsultationNamespace(Edge):
         return {
             "participants": participants,
             "generation": generation,
+            "ice_transport_policy": media.ice_transport_policy,
             "ice_servers": ice_servers(
                 media.turn_urls,
                 media.turn_secret.get_secret_value(),
