@@ -141,6 +141,8 @@ class BedsideServer:
         redis: Redis = Redis.from_url(self._valkey.url)
         async with asyncio.timeout(START_TIMEOUT_S):
             while (raw := await redis.get(f"media:worker:{self._address}:{port}")) is None:
+                if self._process.returncode is not None:
+                    raise RuntimeError("the media worker ended at once: see what it said")
                 await asyncio.sleep(0.05)
         await redis.aclose()
         self.entry = json.loads(raw)
