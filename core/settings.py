@@ -53,6 +53,7 @@ class Media(Section):
     drain_s: float = Field(8, ge=0, le=3600)  # after SIGTERM a worker has this long to hand its rooms over
     control_host: str = "127.0.0.1"
     control_address: str = ""  # where signaling reaches it, if that is not control_host
+    metrics_port: int = Field(0, ge=0, le=65535)  # /metrics and /health of the first worker; 0: none
     control_secret: SecretStr = SecretStr("")
     turn_urls: list[str] = []
     turn_secret: SecretStr = SecretStr("")

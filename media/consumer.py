@@ -59,6 +59,7 @@ class Consumer:
         self.round_trip = 0.0
         self._lowest_round_trip = 10.0
         self._reported_at = -REPORT_MAX_AGE_S
+        self._resent_told = 0
         self.takes_red = False
         self.refused = False
         """The receiver's browser can't take what was offered: nothing is sent."""
@@ -89,6 +90,11 @@ class Consumer:
     @property
     def resent(self) -> int:
         return self.track.resent
+
+    def news(self) -> int:
+        """Packets sent again since the last call."""
+        new, self._resent_told = self.resent - self._resent_told, self.resent
+        return new
 
     def accept(self, chosen: Chosen) -> None:
         """What the receiver agreed to: payload types and extension ids."""

@@ -190,13 +190,7 @@ class Control:
         wanted = [self.rooms[params["room"]]] if params.get("room") in self.rooms else []
         rooms = wanted if "room" in params else list(self.rooms.values())
         return {
-            "rooms": {
-                room.id: {
-                    identifier: {**participant.stats(), "tracks": participant.tracks_stats()}
-                    for identifier, participant in room.participants.items()
-                }
-                for room in rooms
-            },
+            "rooms": {room.id: room.stats() for room in rooms},
             "drops": dict(self._transport.drops),
         }
 

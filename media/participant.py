@@ -266,6 +266,8 @@ class Participant:
             "loss_out": round(sum(losses) / len(losses), 4) if losses else 0.0,
             "jitter_ms": round(max((p.track.jitter_ms for p in producers), default=0.0), 2),
             "round_trip_ms": round(self.round_trip * 1000, 2),
+            "bitrate_in": sum(p.meter.bitrate for p in producers),
+            "freezes": sum(p.meter.totals.freezes for p in producers),
         }
         levels = [p.audio_level for p in producers if p.source == "microphone"]
         if levels:
@@ -273,7 +275,7 @@ class Participant:
         return answer
 
     def tracks_stats(self) -> list[dict[str, Any]]:
-        """Per published track, for the administrator."""
+        """Per published track."""
         return [
             {
                 "track_id": p.track_id,
@@ -288,6 +290,12 @@ class Participant:
                 "duplicates": p.track.duplicates,
                 "keyframes": p.track.keyframes,
                 "keyframe_requests": p.keyframe_requests,
+                "bitrate": p.meter.bitrate,
+                "loss": round(p.track.fraction, 4),
+                "jitter_ms": round(p.track.jitter_ms, 2),
+                "freezes": p.meter.totals.freezes,
+                "frozen_ms": round(p.meter.totals.frozen_s * 1000),
+                "frozen": p.meter.frozen,
                 "consumers": len(p.consumers),
                 "refused": sum(1 for c in p.consumers if c.refused),
                 "resent": sum(c.resent for c in p.consumers),

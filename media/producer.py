@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from media.meter import Look, Meter, Totals
 from media.path.api import Link, Source, Tap
 from media.rtp import rtcp
 from media.sdp import Chosen
@@ -39,6 +40,9 @@ class Producer:
         self.feedback: Feedback | None = feedback
         self.track: Source = link.source(self, kind, chosen.codec.name, chosen.codec.clock_rate)
         self.consumers: list[Consumer] = []
+        self.meter = Meter(moving=source == "camera")
+        self.told: tuple[Totals, int] | None = None
+        """What metrics have counted of it: (totals, key frame requests)."""
         self.red = False
         """Whether its packets carry RED now: when every receiver took it. Else its blocks go out alone."""
         self.ssrc = 0
@@ -169,6 +173,13 @@ class Producer:
         if self._wants_keyframe and self.ssrc:
             self.request_keyframe(now)
         return self._wants_keyframe or self.track.waiting
+
+    def look(self, now: float) -> None:
+        """A few times a second: its counters, for the meter."""
+        track = self.track
+        self.meter.look(
+            Look(now, track.received, track.octets, track.lost, track.keyframes), muted=self.muted or not self.ssrc
+        )
 
     def report_block(self, now: float) -> rtcp.ReportBlock | None:
         """What a receiver report says about this source; None before its first packet."""

@@ -132,6 +132,12 @@ class Room:
             if participant.abandoned(now):
                 self.leave(participant.id)
 
+    def look(self, now: float) -> None:
+        """Three times a second: every track's counters."""
+        for participant in self.participants.values():
+            for producer in participant.producers():
+                producer.look(now)
+
     def speakers(self) -> None:
         """Tell who speaks, loudest first, when that changed."""
         loud: list[tuple[float, str]] = []
@@ -146,7 +152,10 @@ class Room:
 
     def stats(self) -> dict[str, Any]:
         """By participant."""
-        return {identifier: participant.stats() for identifier, participant in self.participants.items()}
+        return {
+            identifier: {**participant.stats(), "tracks": participant.tracks_stats()}
+            for identifier, participant in self.participants.items()
+        }
 
     def emit(self, event: str, params: dict[str, Any]) -> None:
         """A room's event, once to every signaling process that has somebody here."""

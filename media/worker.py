@@ -10,13 +10,17 @@ import signal
 import time
 from typing import Any
 
+from aiohttp import web
+
 from core.background import cancel_all
 from core.ids import uuid7
 from core.rpc import RpcServer
 from core.settings import Settings
+from core.telemetry import Health, add_health_routes
 from media import codecs, sdp
 from media.control import CAPACITY, Control
 from media.dtls import Certificate
+from media.metrics import Metrics
 from media.registry import Registry
 from media.transport import PortTaken, UdpTransport
 
@@ -50,6 +54,8 @@ class Worker:
         self._timers: asyncio.Task[None] | None = None
         self._control_port = 0
         self._load = 0.0
+        self._metrics = Metrics()
+        self._web: web.AppRunner | None = None
         self._cpu = (time.process_time(), time.monotonic())
         self._packets = 0.0
         self._sent: dict[tuple[str, str], int] = {}
@@ -64,6 +70,14 @@ class Worker:
         self._candidates.extend(sdp.candidates([(each, self.transport.port) for each in media.addresses]))
         self._control_port = await self._rpc.start(media.control_host)
         self._timers = asyncio.create_task(self._tick())
+        if media.metrics_port:
+            application = web.Application()
+            health = Health()
+            health.add("registry", self._registered, hard=False)
+            add_health_routes(application, health)
+            self._web = web.AppRunner(application, access_log=None)
+            await self._web.setup()
+            await web.TCPSite(self._web, media.control_host, media.metrics_port + self.index).start()
         url = self._settings.redis.url.get_secret_value()
         self._registry = Registry(url, self.id, self.describe)
         self._registry.start()
@@ -79,6 +93,8 @@ class Worker:
             await self._registry.stop()
         if self._timers is not None:
             await cancel_all([self._timers])
+        if self._web is not None:
+            await self._web.cleanup()
         self.control.close()
         await self.transport.close()
         await self._rpc.stop()
@@ -105,6 +121,11 @@ class Worker:
                 return  # nobody moves rooms, or there is nowhere to move them
             control.forget_left_rooms(time.monotonic())
             await asyncio.sleep(LOOK_S)
+
+    async def _registered(self) -> str | None:
+        if self._registry is None or not self._registry.connected:
+            raise ConnectionError
+        return None
 
     def describe(self) -> dict[str, Any]:
         """The registry's entry."""
@@ -146,6 +167,7 @@ class Worker:
             control.feedback(now)
         if count % SPEAKERS_EVERY == 0:
             for room in control.rooms.values():
+                room.look(now)
                 room.speakers()
         if count % REPORT_EVERY == 0:
             control.report(now)
@@ -162,6 +184,8 @@ class Worker:
                 room.emit("stats", {"participants": stats})
             grown = sum(max(0, count - self._sent.get(key, 0)) for key, count in sent.items())
             self._packets, self._sent = grown / (STATS_EVERY * MEND_S), sent
+            everybody = [p for room in control.rooms.values() for p in room.participants.values()]
+            self._metrics.observe(len(control.rooms), everybody, self._load, self.transport.drops)
 
 
 async def run(settings: Settings, index: int) -> None:

@@ -82,6 +82,9 @@ class Stage:
             self.control.mend(now)
             if count % 5 == 0:
                 self.control.feedback(now)
+            if count % 15 == 0:
+                for room in self.control.rooms.values():
+                    room.look(now)
             if count % 50 == 0:
                 self.control.report(now)
 
