@@ -28,6 +28,8 @@ class Transaction:
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[Row]) -> None:
         self._connection = connection
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
+        self._facts: list[tuple[UUID, str, UUID, dict[str, Any]]] = []
+        self._audits: list[tuple[Any, ...]] = []
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         return await self._connection.fetch(sql, *values)
@@ -47,10 +49,11 @@ class Transaction:
     async def publish(self, fact: Fact) -> UUID:
         """Write a fact to the outbox; it reaches the bus if, and only if, this transaction commits.
 
-        Facts with the same order key are handled in the order of their publication.
+        Facts with the same order key are handled in the order of their publication. Rows are written together, just
+        before the commit.
         """
         fact_id = uuid7()
-        await self.execute("SELECT core.publish($1, $2, $3, $4)", fact_id, fact.name, fact.order_key, encode_fact(fact))
+        self._facts.append((fact_id, fact.name, fact.order_key, encode_fact(fact)))
         return fact_id
 
     async def audit(
@@ -66,18 +69,40 @@ class Transaction:
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """Append an audit row in this transaction. ``details`` holds ids and codes only, never health data."""
-        await self.execute(
-            "SELECT core.audit($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-            uuid7(),
-            action,
-            actor_id,
-            actor_role,
-            resource,
-            None if resource_id is None else str(resource_id),
-            patient_id,
-            reason,
-            dict(details or {}),
+        self._audits.append(
+            (
+                uuid7(),
+                action,
+                actor_id,
+                actor_role,
+                resource,
+                None if resource_id is None else str(resource_id),
+                patient_id,
+                reason,
+                dict(details or {}),
+            )
         )
+
+    async def flush(self) -> None:
+        """Write the facts and audit rows that are due: one round trip each, however many."""
+        facts, self._facts = self._facts, []
+        audits, self._audits = self._audits, []
+        if facts:
+            # Every transaction takes the locks of its order keys in the same order, so none waits in a circle.
+            facts.sort(key=lambda fact: fact[2])
+            await self.execute(
+                "SELECT core.publish(id, name, key, payload) FROM unnest($1::uuid[], $2::text[], $3::uuid[], "
+                "$4::jsonb[]) WITH ORDINALITY AS given(id, name, key, payload, position) ORDER BY position",
+                *(list(column) for column in zip(*facts, strict=True)),
+            )
+        if audits:
+            await self.execute(
+                "SELECT core.audit(id, action, actor, role, resource, resource_id, patient, reason, details) "
+                "FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], "
+                "$8::text[], $9::jsonb[]) WITH ORDINALITY AS given(id, action, actor, role, resource, resource_id, "
+                "patient, reason, details, position) ORDER BY position",
+                *(list(column) for column in zip(*audits, strict=True)),
+            )
 
     def after_commit(self, action: Callable[[], Awaitable[None]]) -> None:
         """Run ``action`` once the transaction has committed (live notices, cache invalidation): best effort."""
@@ -101,6 +126,7 @@ class Database:
         async with self._pool.acquire() as connection, connection.transaction():
             tx = Transaction(connection)
             yield tx
+            await tx.flush()
         await tx.run_after_commit()
 
     @asynccontextmanager
