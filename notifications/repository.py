@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from core.database import Row, Transaction
+from core.ids import uuid7
 from notifications.reminders import Reminder
 
 
@@ -46,10 +47,14 @@ DELIVERY = "id, notice_id, verification_id, person_id, channel, kind, status, at
 
 
 class Repository:
-    async def add_notice(self, tx: Transaction, notice: StoredNotice) -> None:
+    async def add_notice(self, tx: Transaction, notice: StoredNotice, channels: Sequence[str]) -> None:
+        """Write it, with a delivery for each channel, in one round trip."""
         await tx.execute(
-            "INSERT INTO notices (id, person_id, kind, sealed, link, appointment_id, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "WITH told AS (INSERT INTO notices (id, person_id, kind, sealed, link, appointment_id, created_at) "
+            "VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id) "
+            "INSERT INTO deliveries (id, notice_id, person_id, channel, kind, next_attempt_at, created_at) "
+            "SELECT given.id, told.id, $2, given.channel, $3, $7, $7 "
+            "FROM told, unnest($8::uuid[], $9::text[]) AS given(id, channel)",
             notice.id,
             notice.person_id,
             notice.kind,
@@ -57,6 +62,8 @@ class Repository:
             notice.link,
             notice.appointment_id,
             notice.created_at,
+            [uuid7() for _ in channels],
+            list(channels),
         )
 
     async def notices_of(self, tx: Transaction, person_id: UUID, before: UUID | None, limit: int) -> list[StoredNotice]:
@@ -83,20 +90,6 @@ class Repository:
             now,
         )
         return done == "UPDATE 1"
-
-    async def add_delivery(
-        self, tx: Transaction, delivery_id: UUID, notice: StoredNotice, channel: str, now: datetime
-    ) -> None:
-        await tx.execute(
-            "INSERT INTO deliveries (id, notice_id, person_id, channel, kind, next_attempt_at, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $6)",
-            delivery_id,
-            notice.id,
-            notice.person_id,
-            channel,
-            notice.kind,
-            now,
-        )
 
     async def add_letter(
         self, tx: Transaction, delivery_id: UUID, person_id: UUID, verification_id: UUID, kind: str, now: datetime
@@ -162,11 +155,17 @@ class Repository:
 
     async def plan_reminders(self, tx: Transaction, reminders: Iterable[Reminder]) -> None:
         """One that was sent stays sent; one that was void (moved away and back) is planned again."""
-        await tx.executemany(
+        planned = list(reminders)
+        await tx.execute(
             "INSERT INTO reminders (appointment_id, person_id, minutes_before, start, due_at) "
-            "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (appointment_id, person_id, minutes_before, start) "
+            "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::timestamptz[], $5::timestamptz[]) "
+            "ON CONFLICT (appointment_id, person_id, minutes_before, start) "
             "DO UPDATE SET state = 'planned' WHERE reminders.state = 'void'",
-            [(each.appointment_id, each.person_id, each.minutes_before, each.start, each.due_at) for each in reminders],
+            [each.appointment_id for each in planned],
+            [each.person_id for each in planned],
+            [each.minutes_before for each in planned],
+            [each.start for each in planned],
+            [each.due_at for each in planned],
         )
 
     async def void_reminders(self, tx: Transaction, appointment_id: UUID) -> None:

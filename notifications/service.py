@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -121,12 +121,15 @@ class Notifications:
         link: str | None = None,
         template: str | None = None,
         mail: bool = True,
+        people: Mapping[UUID, Person] | None = None,
     ) -> None:
         """A notice for the person, in their language and zone; live after the commit, by email when ``mail``.
 
-        ``other_id`` is the one they meet. Does nothing for someone unknown.
+        ``other_id`` is the one they meet; ``people`` the two, if they are known already. Does nothing for someone
+        unknown.
         """
-        people = await self._people.get([person_id, other_id])
+        if people is None:
+            people = await self.people([person_id, other_id])
         person = people.get(person_id)
         if person is None:
             return
@@ -140,15 +143,17 @@ class Notifications:
             return  # erased meanwhile: there is nobody to tell
         path = link or f"/visits/{appointment_id}"
         stored = StoredNotice(notice_id, person_id, kind, sealed, path, appointment_id, now, None)
-        await self._repository.add_notice(tx, stored)
-        if mail:
-            await self._repository.add_delivery(tx, uuid7(), stored, "email", now)
+        await self._repository.add_notice(tx, stored, ["email"] if mail else [])
         notice = Notice(notice_id, kind, title, body, path, now, None)
 
         async def live() -> None:
             await self._emit(person_id, notice)
 
         tx.after_commit(live)
+
+    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        """Whom to tell, and how."""
+        return await self._people.get(ids)
 
     async def ask_to_verify(self, tx: Transaction, kind: str, person_id: UUID, verification_id: UUID) -> None:
         """A letter by email alone: who reads notices is signed in already, and the link proves the mailbox."""
@@ -191,9 +196,18 @@ class Notifications:
     # Reminders
 
     async def plan_reminders(
-        self, tx: Transaction, appointment_id: UUID, patient_id: UUID, practitioner_id: UUID, start: datetime
+        self,
+        tx: Transaction,
+        appointment_id: UUID,
+        patient_id: UUID,
+        practitioner_id: UUID,
+        start: datetime,
+        *,
+        anew: bool = False,
     ) -> None:
-        await self._repository.void_reminders(tx, appointment_id)
+        """``anew``: in place of those for an earlier time."""
+        if anew:
+            await self._repository.void_reminders(tx, appointment_id)
         planned = reminders.plan(appointment_id, patient_id, practitioner_id, start, self._clock.now())
         await self._repository.plan_reminders(tx, planned)
 

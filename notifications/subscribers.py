@@ -39,6 +39,7 @@ def subscribe(subscriptions: Subscriptions, service: Notifications) -> None:
 def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
     async def both(tx: Transaction, fact: AppointmentFact, practitioner_template: str | None = None) -> None:
         sides = ((fact.patient_id, fact.practitioner_id), (fact.practitioner_id, fact.patient_id))
+        people = await service.people([fact.patient_id, fact.practitioner_id])
         for person_id, other_id in sides:
             await service.tell(
                 tx,
@@ -48,6 +49,7 @@ def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
                 appointment_id=fact.appointment_id,
                 start=fact.start,
                 template=practitioner_template if person_id == fact.practitioner_id else None,
+                people=people,
             )
 
     async def patient(tx: Transaction, fact: AppointmentFact) -> None:
@@ -66,7 +68,9 @@ def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
 
     async def rescheduled(tx: Transaction, fact: AppointmentRescheduled, envelope: Envelope) -> None:
         await both(tx, fact)
-        await service.plan_reminders(tx, fact.appointment_id, fact.patient_id, fact.practitioner_id, fact.start)
+        await service.plan_reminders(
+            tx, fact.appointment_id, fact.patient_id, fact.practitioner_id, fact.start, anew=True
+        )
 
     async def cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Envelope) -> None:
         await service.void_reminders(tx, fact.appointment_id)
