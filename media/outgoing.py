@@ -156,8 +156,8 @@ class Outgoing:
             consumer.accept(_agreed(slot.chosen, media))
             if new_peer:
                 consumer.resync()
-            if began:
-                consumer.producer.request_keyframe(now)
+            if began and self.connection.ready:  # else `connected` asks: sooner it would be spent on nobody
+                consumer.producer.request_keyframe(now, newcomer=True)
         return refused
 
     # What the receiver says
@@ -202,7 +202,7 @@ class Outgoing:
         """Media can flow: every picture wants to begin with a key frame."""
         for consumer in self._by_ssrc.values():
             if consumer.producer is not None:
-                consumer.producer.request_keyframe(now)
+                consumer.producer.request_keyframe(now, newcomer=True)
 
     def report(self, now: float) -> None:
         """Once a second: the ceiling, and a sender report for each track."""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from media.consumer import Consumer
 
 KEYFRAME_INTERVAL_S = 0.5  # key frames are large: one request serves everybody within this time
+NEWCOMER_INTERVAL_S = 0.1  # somebody who has no picture at all waits less
+REMIND_S = 0.08  # an encoder needs some 50 ms for a key frame
+KEYFRAME_TRIES = 8
 REMB_MAX_AGE_S = 5.0
 REMB_FLOOR = 150_000  # bit/s; below this a picture is not worth sending, and audio has its own needs
 
@@ -52,6 +55,9 @@ class Producer:
         self.keyframe_requests = 0
         self._requested_at = -KEYFRAME_INTERVAL_S
         self._wants_keyframe = False
+        self._newcomer = False
+        self._awaited: int | None = None  # key frames had come when one was asked for that has not come yet
+        self._tries = 0
         self._fir_number = 0
         self.agree(chosen)
 
@@ -142,22 +148,37 @@ class Producer:
             self.track.resync()
             self._want_keyframe()
 
-    def request_keyframe(self, now: float) -> None:
-        """A receiver needs a key frame: ask now, or as soon as the throttle allows."""
+    def request_keyframe(self, now: float, *, newcomer: bool = False) -> None:
+        """A receiver needs a key frame: ask now, or as soon as the throttle allows; again when none comes."""
         if self.feedback is None or not self._can_ask:
             return
-        if not self.ssrc or now - self._requested_at < KEYFRAME_INTERVAL_S:
+        self._newcomer |= newcomer
+        interval = NEWCOMER_INTERVAL_S if self._newcomer else KEYFRAME_INTERVAL_S
+        if not self.ssrc or now - self._requested_at < interval:
             self._want_keyframe()
             return
-        self._wants_keyframe = False
-        self._requested_at = now
+        self._wants_keyframe = self._newcomer = False
         self.keyframe_requests += 1
-        if "nack pli" in self.chosen.feedback:
-            request = rtcp.pli(1, self.ssrc)
-        else:
-            self._fir_number += 1  # another number is another request (RFC 5104, 4.3.1.2)
-            request = rtcp.fir(1, self.ssrc, self._fir_number)
+        self._awaited, self._tries = self.track.keyframes, KEYFRAME_TRIES
+        self._fir_number += 1  # another number is another request (RFC 5104, 4.3.1.2)
+        self._ask_keyframe(now)
+        self.attention()
+
+    def _ask_keyframe(self, now: float) -> None:
+        if self.feedback is None:
+            return
+        self._requested_at = now
+        self._tries -= 1
+        pli = "nack pli" in self.chosen.feedback
+        request = rtcp.pli(1, self.ssrc) if pli else rtcp.fir(1, self.ssrc, self._fir_number)
         self.feedback.send_feedback(rtcp.receiver_report(1, []) + request)
+
+    def _remind(self, now: float, round_trip: float) -> None:
+        """Ask again: the request may have been lost, and Chromium ignores one within 0.3 s of another."""
+        if self.track.keyframes != self._awaited or self._tries <= 0 or self.muted:
+            self._awaited = None
+        elif now - self._requested_at >= max(REMIND_S, round_trip * 1.2):
+            self._ask_keyframe(now)
 
     def tick(self, now: float, round_trip: float) -> bool:
         """Fifty times a second: requests for what is missing, key frame requests that waited. False: no need."""
@@ -170,9 +191,11 @@ class Producer:
             elif missing:
                 packet = rtcp.nack(1, self.ssrc, [number & 0xFFFF for number in missing])
                 self.feedback.send_feedback(rtcp.receiver_report(1, []) + packet)
+        if self._awaited is not None:
+            self._remind(now, round_trip)
         if self._wants_keyframe and self.ssrc:
             self.request_keyframe(now)
-        return self._wants_keyframe or self.track.waiting
+        return self._wants_keyframe or self._awaited is not None or self.track.waiting
 
     def look(self, now: float) -> None:
         """A few times a second: its counters, for the meter."""

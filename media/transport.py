@@ -173,7 +173,8 @@ class Connection:
             self.heard_at = now
             # After a restart Chromium may nominate a new port towards our former candidate, under the
             # former credentials, and stay there: both are as good, until another restart.
-            if check.use_candidate and address != self.address:
+            # The first address counts without a nomination: DTLS begins before it, and would wait for its own timer.
+            if (check.use_candidate or self.address is None) and address != self.address:
                 self._transport._move(self, address)
         elif self.address is not None and address != self.address:
             # Somebody sends a recorded check from elsewhere. From its own address a repeated one is answered
