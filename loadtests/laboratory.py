@@ -5,7 +5,7 @@
         lab.lose(patient, 5)              # % of the UDP packets on its way, each direction by itself
         lab.limit(patient, "1mbit")       # its rate, each direction
         lab.rule(patient, "udp dport 1-65535", "drop")   # anything nft can say about what passes the router
-        server.run("python", "-m", "server", "demo")     # a process there
+        server.run("python", "-m", "server", "demo")     # a process there; ``entered()`` takes this one along
         server.socket()                   # a socket there, for a client in this process
 
 Every host has a link of its own to the router, so each harm hits one leg. ``nat=True`` puts a gateway with
@@ -27,6 +27,7 @@ import shutil
 import socket
 import subprocess
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -66,6 +67,17 @@ def _run(*command: str, given: str | None = None) -> str:
     return done.stdout
 
 
+def _enter(namespace: Path) -> None:
+    """Take this thread to another network; threads and processes that it starts follow."""
+    with namespace.open() as opened:
+        _set_namespace(opened.fileno())
+
+
+def _set_namespace(descriptor: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).setns(descriptor, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 @dataclass
 class Host:
     """A machine of the laboratory. ``address`` is what the others see unless it sits behind a NAT."""
@@ -95,6 +107,16 @@ class Host:
         script.chmod(0o755)
         return script
 
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """This whole process is there until the end of the ``with``. From its main thread, before it has others."""
+        with Path("/proc/self/ns/net").open() as home:
+            _enter(NAMESPACES / self.namespace)
+            try:
+                yield
+            finally:
+                _set_namespace(home.fileno())
+
     def socket(self, family: int = socket.AF_INET, kind: int = socket.SOCK_STREAM, protocol: int = 0) -> socket.socket:
         """A socket of this process that lives in the host's network."""
         made: list[socket.socket] = []
@@ -103,10 +125,7 @@ class Host:
         def make() -> None:
             # A thread can leave the process's namespace alone; its sockets stay where they were made.
             try:
-                with (NAMESPACES / self.namespace).open() as namespace:
-                    libc = ctypes.CDLL(None, use_errno=True)
-                    if libc.setns(namespace.fileno(), CLONE_NEWNET):
-                        raise OSError(ctypes.get_errno(), "setns")
+                _enter(NAMESPACES / self.namespace)
                 made.append(socket.socket(family, kind, protocol))
             except OSError as error:
                 failed.append(error)
@@ -125,14 +144,14 @@ class Laboratory:
 
     hosts: dict[str, Host] = field(default_factory=dict)
     _mark: str = field(default_factory=lambda: f"lab{secrets.token_hex(3)}")
+    _made: list[str] = field(default_factory=list)
     _subnets: int = 0
 
     def __enter__(self) -> Self:
         reason = missing()
         if reason is not None:
             raise LaboratoryError(f"no network laboratory here: {reason}")
-        _run("ip", "netns", "add", self.router)
-        self._ip(self.router, "link", "set", "dev", "lo", "up")
+        self._add(self.router)
         _run("ip", "netns", "exec", self.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
         self._nft(self.router, f"add table {TABLE}")
         self._nft(self.router, f"add chain {TABLE} pass {{ type filter hook forward priority 0; }}")
@@ -141,12 +160,14 @@ class Laboratory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for host in self.hosts.values():
-            for namespace in (host.namespace, host.gateway):
-                if namespace is not None:
-                    self._remove(namespace)
         self.hosts.clear()
-        self._remove(self.router)
+        while self._made:
+            self._remove(self._made.pop())
+
+    def _add(self, namespace: str) -> None:
+        _run("ip", "netns", "add", namespace)
+        self._made.append(namespace)
+        self._ip(namespace, "link", "set", "dev", "lo", "up")
 
     def _remove(self, namespace: str) -> None:
         with contextlib.suppress(LaboratoryError):
@@ -172,8 +193,7 @@ class Laboratory:
         gateway = f"{namespace}-nat" if nat else None
         outermost = gateway or namespace
         for each in filter(None, (namespace, gateway)):
-            _run("ip", "netns", "add", each)
-            self._ip(each, "link", "set", "dev", "lo", "up")
+            self._add(each)
         address = self._join(outermost, "wan", self.router, port)
         if gateway is not None:
             inner = self._join(namespace, "wan", gateway, "lan")
