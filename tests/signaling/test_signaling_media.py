@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -194,6 +196,51 @@ async def test_nothing_of_somebody_not_admitted_is_forwarded(
     assert sent.connectionState == "connected"
     await asyncio.sleep(1)  # time in which packets would have come
     assert sum(doctor.caller.frames.values()) - sum(seen.values()) <= 4  # what was being decoded
+
+
+async def test_nobody_gets_a_packet_of_somebody_who_waits_or_is_held(stage: Any, media_worker: Any, visit: Any) -> None:
+    stay_on_loopback()
+    await stage.live.workers.look()
+    target = {"appointment_id": str(visit.appointment), "participant_id": str(visit.patient)}
+    doctor = Person(await stage.join_visit(visit.appointment, visit.practitioner, "practitioner"))
+    patient = Person(await stage.join_visit(visit.appointment, visit.patient, "patient"))
+    await patient.device.ok("waiting.enter")
+    await doctor.join()
+
+    async def packets_to_doctor() -> int:
+        room = await media_worker.stats(visit.appointment)
+        assert set(room) == {str(visit.practitioner)}, "the worker knows nobody else"
+        return int(room[str(visit.practitioner)]["packets_out"])
+
+    # Waiting: a real offer is refused, and whatever is thrown at the media port reaches nobody.
+    with pytest.raises(AssertionError, match="not_admitted"):
+        await patient.caller.start()
+    check = b"\x00\x01\x00\x08" + b"\x21\x12\xa4\x42" + bytes(12) + b"\x00\x06\x00\x04ab:c"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for number in range(300):
+            rtp = struct.pack("!BBHII", 0x80, 96, number, number * 3000, 1234) + bytes(200)
+            for datagram in (check, rtp):
+                stranger.sendto(datagram, ("127.0.0.1", media_worker.port))
+    await asyncio.sleep(0.5)  # time in which packets would have come
+    assert await packets_to_doctor() == 0
+    assert doctor.caller.frames == {}
+
+    # Let in, then held: the browser goes on sending, and from the acknowledgement on nothing goes out.
+    practice = await stage.practice(visit.practitioner)
+    await practice.ok("waiting.admit", target)
+    await patient.close()
+    patient.caller = Caller(patient._publish, patient._answer)
+    await patient.join()
+    await asyncio.gather(patient.caller.received(2, 5), doctor.caller.received(2, 5))
+    await practice.ok("waiting.hold", target)
+    at_once = await packets_to_doctor()
+    assert (await patient.device.wait("call.held"))["reason"] is None
+    await asyncio.sleep(1)  # the same
+    assert await packets_to_doctor() == at_once
+    again = {"generation": patient.generation, "sdp": "v=0", "tracks": []}
+    assert await patient.device.error("media.publish", again) == "not_admitted"
+    for person in (patient, doctor):
+        await person.close()
 
 
 async def test_completing_in_a_process_without_signaling_ends_the_media(
