@@ -7,7 +7,8 @@ with a part that never came, until the next key frame: what a receiver most like
 from __future__ import annotations
 
 from collections import deque
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 SILENT_S = 0.5  # no camera that moves pauses longer between frames
 SETTLED_S = 1.5  # what is missing longer is not mended any more
@@ -32,6 +33,26 @@ class Totals(NamedTuple):
     lost: int = 0
     freezes: int = 0
     frozen_s: float = 0.0
+
+
+def overall(people: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """One line about everybody, from their statistics: for the registry, and so for the administrator.
+
+    Rates are added, shares and times are the mean of those who have any traffic.
+    """
+    busy = [each for each in people if each["packets_in"] or each["packets_out"]]
+
+    def mean(name: str) -> float:
+        return round(sum(each[name] for each in busy) / len(busy), 4) if busy else 0.0
+
+    return {
+        "bitrate_in": sum(each["bitrate_in"] for each in busy),
+        "loss_in": mean("loss_in"),
+        "loss_out": mean("loss_out"),
+        "jitter_ms": mean("jitter_ms"),
+        "round_trip_ms": mean("round_trip_ms"),
+        "frozen": sum(track["frozen"] for each in busy for track in each["tracks"]),
+    }
 
 
 class Meter:

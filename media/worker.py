@@ -20,6 +20,7 @@ from core.telemetry import Health, add_health_routes
 from media import codecs, sdp
 from media.control import CAPACITY, Control
 from media.dtls import Certificate
+from media.meter import overall
 from media.metrics import Metrics
 from media.registry import Registry
 from media.transport import PortTaken, UdpTransport
@@ -55,6 +56,7 @@ class Worker:
         self._control_port = 0
         self._load = 0.0
         self._metrics = Metrics()
+        self._quality = overall([])
         self._web: web.AppRunner | None = None
         self._cpu = (time.process_time(), time.monotonic())
         self._packets = 0.0
@@ -145,6 +147,7 @@ class Worker:
             "capacity": CAPACITY,
             "zone": media.zone,
             "draining": self.control.draining,
+            "quality": self._quality,
         }
 
     async def _tick(self) -> None:
@@ -178,10 +181,13 @@ class Worker:
             self._cpu = (cpu, wall)
         if count % STATS_EVERY == 0:
             sent: dict[tuple[str, str], int] = {}
+            people: list[dict[str, Any]] = []
             for room in control.rooms.values():
                 stats = room.stats()
                 sent.update({(room.id, each): figures["packets_out"] for each, figures in stats.items()})
+                people += stats.values()
                 room.emit("stats", {"participants": stats})
+            self._quality = overall(people)
             grown = sum(max(0, count - self._sent.get(key, 0)) for key, count in sent.items())
             self._packets, self._sent = grown / (STATS_EVERY * MEND_S), sent
             everybody = [p for room in control.rooms.values() for p in room.participants.values()]

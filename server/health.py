@@ -43,6 +43,17 @@ class CheckView(Wire):
     detail: str | None
 
 
+class QualityView(Wire):
+    """A worker's calls in the last seconds: rates added up (bit/s), shares and times as means over people."""
+
+    bitrate_in: float = 0
+    loss_in: float = 0
+    loss_out: float = 0
+    jitter_ms: float = 0
+    round_trip_ms: float = 0
+    frozen: int = 0
+
+
 class WorkerView(Wire):
     """A media worker as it registered itself; ``load`` and ``capacity`` are its own measures."""
 
@@ -52,6 +63,7 @@ class WorkerView(Wire):
     load: float
     capacity: float
     draining: bool
+    quality: QualityView
 
 
 class HealthView(Wire):
@@ -82,6 +94,7 @@ def health_routes(context: Context, modules: Modules, bus: Bus) -> Routes:
                 load=each.load,
                 capacity=each.capacity,
                 draining=each.draining,
+                quality=QualityView(**{name: each.quality.get(name, 0) for name in QualityView.model_fields}),
             )
             for each in overview.workers
         ]

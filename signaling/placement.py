@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from signaling.media_client import WorkerKey
@@ -30,6 +30,8 @@ class Worker:
     draining: bool
     packets: float = 0.0
     zone: str = ""
+    quality: Mapping[str, float] = field(default_factory=dict)
+    """What the worker says of its calls (``bitrate_in``, ``loss_in`` and so on); it decides nothing."""
 
 
 def parse_worker(raw: bytes | str) -> Worker | None:
@@ -47,6 +49,7 @@ def parse_worker(raw: bytes | str) -> Worker | None:
             bool(data.get("draining")),
             float(data.get("packets") or 0),
             str(data.get("zone") or ""),
+            {str(name): float(value) for name, value in (data.get("quality") or {}).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

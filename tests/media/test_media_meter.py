@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
 
 from loadtests.peer import stay_on_loopback
-from media.meter import Look, Meter
+from media.meter import Look, Meter, overall
 from media.metrics import Metrics
 from tests.media.conftest import Worker, free_udp_port
 from tests.media.stage import Stage
@@ -136,6 +136,9 @@ async def test_a_call_is_seen_in_statistics_and_metrics_that_name_nobody(stage: 
     assert tracks["camera"]["codec"] == "vp8"
     assert tracks["camera"]["keyframe_requests"] >= 1
     assert tracks["camera"]["freezes"] == 0
+    line = overall(room.stats().values())
+    assert line["bitrate_in"] > tracks["microphone"]["bitrate"] / 2
+    assert (line["frozen"], overall([])["loss_in"]) == (0, 0.0)
     metrics.observe(1, room.participants.values(), 0.25, {"stranger": 5})
     text = generate_latest(registry).decode()
     values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line[0] != "#"}
