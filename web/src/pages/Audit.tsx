@@ -1,12 +1,12 @@
 import { useState, type FormEvent } from "react";
 import { api } from "../api/client";
-import type { AuditRow } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Button, Card, EmptyState, Loaded, PageHeader, Table, TextField } from "../design";
+import { Button, EmptyState, PageHeader, TextField } from "../design";
 import { addDays } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { auditWords } from "../parts/audit";
+import { PagedTable } from "../parts/PagedTable";
 import { zoned } from "../parts/zoned";
 
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -52,64 +52,45 @@ export default function Audit() {
             </Button>
           </form>
         </search>
-        <Loaded of={rows}>
-          {(page) => (
-            <>
-              <Card flush>
-                {page.items.length === 0 ? (
-                  <EmptyState icon="eye" title={t("audit.none")}>
-                    {t("audit.noneText")}
-                  </EmptyState>
+        <PagedTable
+          of={rows}
+          more={(cursor) => api.audit({ ...words, cursor })}
+          caption={t("audit.title")}
+          empty={
+            <EmptyState icon="eye" title={t("audit.none")}>
+              {t("audit.noneText")}
+            </EmptyState>
+          }
+          columns={[
+            { id: "time", label: t("common.time"), cell: (row) => <span className="numeric">{format.dayAndClock(row.at)}</span> },
+            {
+              id: "who",
+              label: t("audit.who"),
+              cell: (row) =>
+                row.actor_id ? (
+                  <Button variant="quiet" size="small" onPress={() => narrow({ actor_id: row.actor_id ?? "" })}>
+                    {row.actor_name ?? t("common.unknown")}
+                  </Button>
                 ) : (
-                  <Table<AuditRow>
-                    caption={t("audit.title")}
-                    rows={page.items}
-                    rowKey={(row) => row.id}
-                    columns={[
-                      { id: "time", label: t("common.time"), cell: (row) => <span className="numeric">{format.dayAndClock(row.at)}</span> },
-                      {
-                        id: "who",
-                        label: t("audit.who"),
-                        cell: (row) =>
-                          row.actor_id ? (
-                            <Button variant="quiet" size="small" onPress={() => narrow({ actor_id: row.actor_id ?? "" })}>
-                              {row.actor_name ?? t("common.unknown")}
-                            </Button>
-                          ) : (
-                            t("health.system")
-                          ),
-                      },
-                      { id: "what", label: t("audit.what"), cell: (row) => auditWords(row.action) },
-                      {
-                        id: "about",
-                        label: t("audit.about"),
-                        cell: (row) =>
-                          row.patient_id ? (
-                            <Button variant="quiet" size="small" onPress={() => narrow({ patient_id: row.patient_id ?? "" })}>
-                              <span className="mono">{row.patient_id.slice(-12)}</span>
-                            </Button>
-                          ) : (
-                            "–"
-                          ),
-                      },
-                      { id: "reason", label: t("common.reason"), cell: (row) => row.reason ?? "–" },
-                    ]}
-                  />
-                )}
-              </Card>
-              {page.next_cursor ? (
-                <ActionButton
-                  act={async () => {
-                    const more = await api.audit({ ...words, cursor: page.next_cursor ?? undefined });
-                    rows.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
-                  }}
-                >
-                  {t("common.more")}
-                </ActionButton>
-              ) : null}
-            </>
-          )}
-        </Loaded>
+                  t("health.system")
+                ),
+            },
+            { id: "what", label: t("audit.what"), cell: (row) => auditWords(row.action) },
+            {
+              id: "about",
+              label: t("audit.about"),
+              cell: (row) =>
+                row.patient_id ? (
+                  <Button variant="quiet" size="small" onPress={() => narrow({ patient_id: row.patient_id ?? "" })}>
+                    <span className="mono">{row.patient_id.slice(-12)}</span>
+                  </Button>
+                ) : (
+                  "–"
+                ),
+            },
+            { id: "reason", label: t("common.reason"), cell: (row) => row.reason ?? "–" },
+          ]}
+        />
       </div>
     </div>
   );

@@ -2,12 +2,13 @@ import { useState } from "react";
 import { api } from "../api/client";
 import type { Invoice, InvoiceStatus } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Card, Choices, Confirm, EmptyState, Loaded, Menu, PageHeader, Table, useErrorText, useToast, type MenuAction } from "../design";
+import { Choices, Confirm, EmptyState, Menu, PageHeader, useErrorText, useToast, type MenuAction } from "../design";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { save } from "../parts/files";
 import { owed } from "../parts/InvoiceCard";
 import { Adjust, ClaimForm, RefundForm } from "../parts/InvoiceForms";
+import { PagedTable } from "../parts/PagedTable";
 import { InvoiceBadge } from "../parts/status";
 
 const statuses: InvoiceStatus[] = ["due", "pending", "paid", "partly_refunded", "refunded", "void"];
@@ -35,44 +36,25 @@ export default function InvoiceBoard() {
           onChange={setStatus}
           options={[{ id: "all", label: t("common.all") }, ...statuses.map((id) => ({ id, label: t(`invoiceStatus.${id}`) }))]}
         />
-        <Loaded of={invoices}>
-          {(page) => (
-            <>
-              <Card flush>
-                {page.items.length === 0 ? (
-                  <EmptyState icon="card" title={t("board.none")}>
-                    {t("board.noneText")}
-                  </EmptyState>
-                ) : (
-                  <Table<Invoice>
-                    caption={t("board.title")}
-                    rows={page.items}
-                    rowKey={(invoice) => invoice.id}
-                    columns={[
-                      { id: "number", label: t("invoice.title"), cell: (invoice) => <span className="strong">{invoice.number ?? t("invoice.draft")}</span> },
-                      { id: "who", label: t("common.practitioner"), cell: (invoice) => invoice.practitioner_name },
-                      { id: "date", label: t("common.time"), cell: (invoice) => format.day(invoice.issued_at, "short") },
-                      { id: "status", label: t("common.status"), cell: (invoice) => <InvoiceBadge status={invoice.status} /> },
-                      { id: "total", label: t("invoice.total"), end: true, cell: (invoice) => format.money(invoice.total) },
-                      { id: "paid", label: t("invoice.paidSoFar"), end: true, cell: (invoice) => format.money(invoice.paid) },
-                      { id: "acts", label: t("common.actions"), actions: true, cell: (invoice) => <Acts invoice={invoice} onOpen={(what) => setOpen({ invoice, what })} /> },
-                    ]}
-                  />
-                )}
-              </Card>
-              {page.next_cursor ? (
-                <ActionButton
-                  act={async () => {
-                    const more = await api.invoices({ ...query, cursor: page.next_cursor ?? undefined });
-                    invoices.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
-                  }}
-                >
-                  {t("common.more")}
-                </ActionButton>
-              ) : null}
-            </>
-          )}
-        </Loaded>
+        <PagedTable
+          of={invoices}
+          more={(cursor) => api.invoices({ ...query, cursor })}
+          caption={t("board.title")}
+          empty={
+            <EmptyState icon="card" title={t("board.none")}>
+              {t("board.noneText")}
+            </EmptyState>
+          }
+          columns={[
+            { id: "number", label: t("invoice.title"), cell: (invoice) => <span className="strong">{invoice.number ?? t("invoice.draft")}</span> },
+            { id: "who", label: t("common.practitioner"), cell: (invoice) => invoice.practitioner_name },
+            { id: "date", label: t("common.time"), cell: (invoice) => format.day(invoice.issued_at, "short") },
+            { id: "status", label: t("common.status"), cell: (invoice) => <InvoiceBadge status={invoice.status} /> },
+            { id: "total", label: t("invoice.total"), end: true, cell: (invoice) => format.money(invoice.total) },
+            { id: "paid", label: t("invoice.paidSoFar"), end: true, cell: (invoice) => format.money(invoice.paid) },
+            { id: "acts", label: t("common.actions"), actions: true, cell: (invoice) => <Acts invoice={invoice} onOpen={(what) => setOpen({ invoice, what })} /> },
+          ]}
+        />
       </div>
       {open ? (
         <>

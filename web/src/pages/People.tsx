@@ -1,10 +1,11 @@
 import { useEffect, useState } from "react";
 import { api } from "../api/client";
-import type { Person, Role } from "../api/types";
+import type { Role } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Avatar, Badge, Card, EmptyState, Loaded, PageHeader, Select, Table, TextField } from "../design";
+import { Avatar, Badge, EmptyState, PageHeader, Select, TextField } from "../design";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
+import { PagedTable } from "../parts/PagedTable";
 
 const roles: Role[] = ["patient", "practitioner", "desk", "admin", "auditor"];
 const REST_MS = 300;
@@ -34,62 +35,43 @@ export default function People() {
             options={[{ id: "all", label: t("common.all") }, ...roles.map((id) => ({ id, label: t(`role.${id}`) }))]}
           />
         </search>
-        <Loaded of={people}>
-          {(page) => (
-            <>
-              <Card flush>
-                {page.items.length === 0 ? (
-                  <EmptyState icon="people" title={t("people.none")}>
-                    {t("people.noneText")}
-                  </EmptyState>
-                ) : (
-                  <Table<Person>
-                    caption={t("people.title")}
-                    rows={page.items}
-                    rowKey={(person) => person.id}
-                    columns={[
-                      {
-                        id: "name",
-                        label: t("common.name"),
-                        cell: (person) => (
-                          <span className="row-tight">
-                            <Avatar name={person.name} size="small" />
-                            <span className="strong">{person.name}</span>
-                          </span>
-                        ),
-                      },
-                      { id: "email", label: t("common.email"), cell: (person) => person.email },
-                      {
-                        id: "role",
-                        label: t("people.role"),
-                        cell: (person) => (
-                          <span className="chips">
-                            {person.roles.map((each) => (
-                              <Badge key={each} tone={each === "patient" ? "plain" : "accent"}>
-                                {t(`role.${each}`)}
-                              </Badge>
-                            ))}
-                          </span>
-                        ),
-                      },
-                      { id: "since", label: t("people.since"), cell: (person) => format.day(person.created_at, "short") },
-                    ]}
-                  />
-                )}
-              </Card>
-              {page.next_cursor ? (
-                <ActionButton
-                  act={async () => {
-                    const more = await api.people({ ...query, cursor: page.next_cursor ?? undefined });
-                    people.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
-                  }}
-                >
-                  {t("common.more")}
-                </ActionButton>
-              ) : null}
-            </>
-          )}
-        </Loaded>
+        <PagedTable
+          of={people}
+          more={(cursor) => api.people({ ...query, cursor })}
+          caption={t("people.title")}
+          empty={
+            <EmptyState icon="people" title={t("people.none")}>
+              {t("people.noneText")}
+            </EmptyState>
+          }
+          columns={[
+            {
+              id: "name",
+              label: t("common.name"),
+              cell: (person) => (
+                <span className="row-tight">
+                  <Avatar name={person.name} size="small" />
+                  <span className="strong">{person.name}</span>
+                </span>
+              ),
+            },
+            { id: "email", label: t("common.email"), cell: (person) => person.email },
+            {
+              id: "role",
+              label: t("people.role"),
+              cell: (person) => (
+                <span className="chips">
+                  {person.roles.map((each) => (
+                    <Badge key={each} tone={each === "patient" ? "plain" : "accent"}>
+                      {t(`role.${each}`)}
+                    </Badge>
+                  ))}
+                </span>
+              ),
+            },
+            { id: "since", label: t("people.since"), cell: (person) => format.day(person.created_at, "short") },
+          ]}
+        />
       </div>
     </div>
   );
