@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import pytest
 from meeting import Meeting
+from person import PASSWORD
 from playwright.async_api import Page, expect
 from server_process import Demonstration
-from visitor import PASSWORD, Visitor
+from visitor import Visitor
 
 pytestmark = pytest.mark.browser
 

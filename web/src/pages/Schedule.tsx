@@ -39,6 +39,7 @@ function Editor({ who, saved, onSave, onReload }: { who: string; saved: Plan; on
   const say = useToast();
   const [plan, setPlan] = useState(saved);
   const [failure, setFailure] = useState<string | null>(null);
+  const [several, setSeveral] = useState(saved.rules.some((rule) => rule.location));
   const dayName = (weekday: number) => new Intl.DateTimeFormat(format.locale, { weekday: "long", timeZone: "UTC" }).format(new Date(`${addDays(MONDAY, weekday)}T12:00:00Z`));
   const right = hoursAreRight(plan.rules) && plan.exceptions.every((each) => each.date && (each.closed || hoursAreRight([{ weekday: 0, start: each.start ?? "", end: each.end ?? "" }])));
   const dirty = JSON.stringify(plan) !== JSON.stringify(saved);
@@ -61,6 +62,9 @@ function Editor({ who, saved, onSave, onReload }: { who: string; saved: Plan; on
       <div className="stack">
         <Card as="section" className="stack" labelledBy="week">
           <h2 id="week">{t("schedule.week")}</h2>
+          <Checkbox isSelected={several} onChange={setSeveral}>
+            {ts("schedule.several")}
+          </Checkbox>
           {WEEK.map((weekday) => {
             const rules = plan.rules.map((rule, index) => ({ rule, index })).filter(({ rule }) => rule.weekday === weekday);
             return (
@@ -73,15 +77,19 @@ function Editor({ who, saved, onSave, onReload }: { who: string; saved: Plan; on
                       <TextField label={t("schedule.opens", { day: dayName(weekday) })} hideLabel type="time" value={rule.start} onChange={(start) => setRule(index, { start })} />
                       <span aria-hidden="true">–</span>
                       <TextField label={t("schedule.closes", { day: dayName(weekday) })} hideLabel type="time" value={rule.end} onChange={(end) => setRule(index, { end })} />
-                      <TextField
-                        label={ts("schedule.place", { day: `${dayName(weekday)} ${rule.start}` })}
-                        hideLabel
-                        placeholder={ts("schedule.anywhere")}
-                        maxLength={80}
-                        value={rule.location ?? ""}
-                        onChange={(location) => setRule(index, { location })}
-                      />
                       <Button variant="quiet" icon="close" label={`${t("schedule.remove")}: ${dayName(weekday)} ${rule.start}`} onPress={() => setPlan({ ...plan, rules: plan.rules.filter((_, at) => at !== index) })} />
+                      {several ? (
+                        <div className="hours-place">
+                          <TextField
+                            label={ts("schedule.place", { day: `${dayName(weekday)} ${rule.start}` })}
+                            hideLabel
+                            placeholder={ts("schedule.anywhere")}
+                            maxLength={80}
+                            value={rule.location ?? ""}
+                            onChange={(location) => setRule(index, { location })}
+                          />
+                        </div>
+                      ) : null}
                     </div>
                   ))}
                   {weekday === 0 && rules.length > 0 ? (

@@ -10,6 +10,7 @@ import { useText } from "../i18n";
 import { specialtyName } from "../parts/visits";
 import { PatientPicker } from "./PatientPicker";
 import { useScheduling } from "./text";
+import "./scheduling.css";
 
 const LOOK_MS = 10_000;
 

@@ -7,6 +7,7 @@ import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { specialtyName } from "../parts/visits";
 import { useScheduling } from "./text";
+import "./scheduling.css";
 
 /** An offer is good for minutes: it is looked for this often while the page is open. */
 const LOOK_MS = 15_000;
@@ -22,7 +23,7 @@ export function Offers({ onBooked }: { onBooked: () => void }) {
   const live = entries.data?.items.filter((entry) => entry.status === "waiting" || entry.status === "offered") ?? [];
   if (live.length === 0) return null;
   return (
-    <div className="stack">
+    <div className="stack offers">
       {live.map((entry) =>
         entry.offer ? (
           <Offer key={entry.id} entry={entry} offer={entry.offer} onChanged={() => void reload()} onBooked={onBooked} />

@@ -6,6 +6,7 @@ import { Badge, Banner, Button, Card, Confirm, EmptyState, Loaded, TextField, us
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { useScheduling, type SchedulingKey } from "./text";
+import "./scheduling.css";
 
 /** A new calendar is read within seconds: it is looked at this often until then. */
 const LOOK_MS = 3000;
@@ -97,7 +98,7 @@ function Line({ practitionerId, calendar, onChanged }: { practitionerId: Id; cal
   const [asking, setAsking] = useState(false);
   const state = calendar.problem ? "problem" : calendar.read_at ? "good" : "attention";
   return (
-    <li className="row-apart">
+    <li className="outside-line">
       <div className="grow">
         <p className="row-tight">
           <span className="strong">{calendar.name}</span>

@@ -5,6 +5,7 @@ import { useResource } from "../api/useResource";
 import { Avatar, Button, TextField } from "../design";
 import { useText } from "../i18n";
 import { useScheduling } from "./text";
+import "./scheduling.css";
 
 const REST_MS = 300;
 

@@ -7,6 +7,7 @@ import { addDays, dateIn, formatClock } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useScheduling } from "./text";
 import { clockChange, DAYS } from "./week";
+import "./scheduling.css";
 
 /** The server is asked when the hand rests this long. */
 const REST_MS = 400;
@@ -50,9 +51,9 @@ export function SlotPreview({ practitionerId, plan, right }: { practitionerId: I
   const open = found ? found.items.filter((slot) => !taken.has(slot.start)).length : 0;
   return (
     <div className="stack" data-testid="preview">
-      <div className="row-apart week-bar">
+      <div className="row-apart preview-bar">
         <Button variant="quiet" icon="back" label={t("week.earlier")} isDisabled={from <= today} onPress={() => setFrom(addDays(from, -DAYS))} />
-        <p className="strong week-span">{t("week.span", { first: format.date(from, "short"), last: format.date(addDays(from, DAYS - 1), "short") })}</p>
+        <p className="strong">{t("week.span", { first: format.date(from, "short"), last: format.date(addDays(from, DAYS - 1), "short") })}</p>
         <Button variant="quiet" icon="arrow" label={t("week.later")} onPress={() => setFrom(addDays(from, DAYS))} />
       </div>
       {failure ? <Banner tone="problem">{failure}</Banner> : null}

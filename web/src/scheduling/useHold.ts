@@ -2,6 +2,7 @@ import { useCallback, useEffect, useRef, useState } from "react";
 import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import type { Hold, Id, Slot } from "../api/types";
+import "./scheduling.css";
 
 export type Holding = {
   hold: Hold | null;

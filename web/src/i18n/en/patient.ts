@@ -58,7 +58,7 @@ export const patient = {
   "book.chooseTime": "Choose a time",
   "book.reason": "What is it about?",
   "book.reasonHint": "A sentence is enough. Only your care team reads it.",
-  "book.policy": "The visit costs {fee}. You pay after it; cancelling is free until it starts.",
+  "book.policy": "The visit costs {fee}. You pay after it; cancelling is free until 24 hours before.",
   "book.confirm": "Book this time",
   "book.pickFirst": "Choose a time first",
   "book.change": "Choose another time",

@@ -59,7 +59,7 @@ export const patient: Record<keyof typeof english, string> = {
   "book.chooseTime": "Choisissez une heure",
   "book.reason": "De quoi s’agit-il ?",
   "book.reasonHint": "Une phrase suffit. Seule votre équipe soignante la lit.",
-  "book.policy": "Le rendez-vous coûte {fee}. Vous payez après ; l’annulation est gratuite jusqu’au début.",
+  "book.policy": "Le rendez-vous coûte {fee}. Vous payez après ; l’annulation est gratuite jusqu’à 24 heures avant.",
   "book.confirm": "Réserver cet horaire",
   "book.pickFirst": "Choisissez d’abord une heure",
   "book.change": "Choisir une autre heure",

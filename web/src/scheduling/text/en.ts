@@ -99,6 +99,7 @@ export const schedulingEn = {
   "schedule.before": "Pause before a visit (minutes)",
   "schedule.after": "Pause after a visit (minutes)",
   "schedule.ruleHint": "A time can be booked until {notice} minutes before it, and up to {horizon} days ahead.",
+  "schedule.several": "I work at several places",
   "schedule.place": "Place, {day}",
   "schedule.anywhere": "Any place",
   "schedule.copy": "Same hours from Tuesday to Friday as on {day}",

@@ -100,6 +100,7 @@ export const schedulingFr: Record<keyof typeof schedulingEn, string> = {
   "schedule.before": "Pause avant une visite (minutes)",
   "schedule.after": "Pause après une visite (minutes)",
   "schedule.ruleHint": "Une heure se réserve jusqu’à {notice} minutes avant, et jusqu’à {horizon} jours à l’avance.",
+  "schedule.several": "Je travaille à plusieurs endroits",
   "schedule.place": "Lieu, {day}",
   "schedule.anywhere": "N’importe où",
   "schedule.copy": "Mêmes heures du mardi au vendredi que le {day}",
