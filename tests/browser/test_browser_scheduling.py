@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,7 +19,9 @@ pytestmark = pytest.mark.browser
 
 Arrive = Callable[[str], Awaitable[Visitor]]
 PARIS, TOKYO = ZoneInfo("Europe/Paris"), ZoneInfo("Asia/Tokyo")
-DESK = "desk@demo.bedside"
+DESK, PUBLISHED = "desk@demo.bedside", "julien.moreau@demo.bedside"
+# Further ahead than the demonstration's own visits.
+AHEAD = 20
 ALL_WEEK = range(7)
 
 
@@ -76,13 +78,21 @@ class Practice:
 
 
 @pytest.fixture
-async def practice(demonstration: Demonstration, meeting: Meeting) -> Any:
+async def practice(demonstration: Demonstration, meeting: Meeting) -> AsyncIterator[Practice]:
+    """With a doctor of the demonstration, whom everybody finds."""
     async with aiohttp.ClientSession() as session:
-        doctor = await Client.sign_in(session, demonstration, meeting.doctor)
-        patient = await Client.sign_in(session, demonstration, meeting.patient)
-        made = Practice(doctor, patient, meeting)
+        doctor = await Client.sign_in(session, demonstration, PUBLISHED)
+        made = Practice(doctor, await Client.sign_in(session, demonstration, meeting.patient), meeting)
         await made.hours("08:00", "20:00")
         yield made
+
+
+@pytest.fixture
+async def new_practice(demonstration: Demonstration, meeting: Meeting) -> AsyncIterator[Practice]:
+    """With a doctor who has one visit, open now, and whom nobody can find yet."""
+    async with aiohttp.ClientSession() as session:
+        doctor = await Client.sign_in(session, demonstration, meeting.doctor)
+        yield Practice(doctor, await Client.sign_in(session, demonstration, meeting.patient), meeting)
 
 
 def in_days(days: int, zone: ZoneInfo = PARIS) -> date:
@@ -104,7 +114,7 @@ async def test_a_patient_in_tokyo_books_a_doctor_in_paris_by_keyboard(arrive: Ar
     patient = await arrive("phone")
     await patient.sign_in(practice.emails.patient, "/")
     page = patient.page
-    day = in_days(3, TOKYO)
+    day = in_days(AHEAD, TOKYO)
     first = datetime(day.year, day.month, day.day, 17, tzinfo=TOKYO).astimezone(UTC)
     await page.goto(f"/book/{practice.doctor.id}?date={day}")
     start = first.strftime("%Y-%m-%dT%H:%M:%S.000Z")
@@ -164,7 +174,7 @@ async def test_the_night_with_an_hour_twice_offers_it_twice(arrive: Arrive, prac
 
 
 async def test_a_visit_is_moved_and_called_off_in_two_presses_each(arrive: Arrive, practice: Practice) -> None:
-    starts = await practice.free(in_days(2))
+    starts = await practice.free(in_days(AHEAD + 2))
     visit = await practice.book(starts[0])
     patient = await arrive("phone")
     await patient.sign_in(practice.emails.patient, "/")
@@ -186,11 +196,11 @@ async def test_a_visit_is_moved_and_called_off_in_two_presses_each(arrive: Arriv
 
 
 async def test_the_schedule_editor_shows_what_would_result_before_it_is_saved(
-    arrive: Arrive, practice: Practice
+    arrive: Arrive, new_practice: Practice
 ) -> None:
-    await practice.hours("09:00", "12:00")
+    await new_practice.hours("09:00", "12:00")
     doctor = await arrive("desktop")
-    await doctor.sign_in(practice.emails.doctor, "/practice")
+    await doctor.sign_in(new_practice.emails.doctor, "/practice")
     page = doctor.page
     await page.goto("/schedule")
     preview = page.get_by_test_id("preview")
@@ -200,22 +210,23 @@ async def test_the_schedule_editor_shows_what_would_result_before_it_is_saved(
     await expect(preview.get_by_text("21 free visits in this week")).to_be_visible()
     await page.get_by_label("Pause after a visit (minutes)").fill("30")
     await expect(preview.get_by_text("14 free visits in this week")).to_be_visible()
-    saved = await practice.doctor.call("GET", f"/practitioners/{practice.doctor.id}/schedule")
+    saved = await new_practice.doctor.call("GET", f"/practitioners/{new_practice.doctor.id}/schedule")
     assert saved["slot_minutes"] == 30, "a preview saves nothing"
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Your hours are saved.")).to_be_visible()
-    saved = await practice.doctor.call("GET", f"/practitioners/{practice.doctor.id}/schedule")
+    saved = await new_practice.doctor.call("GET", f"/practitioners/{new_practice.doctor.id}/schedule")
     assert (saved["slot_minutes"], saved["buffer_minutes"]) == (60, 30)
     assert doctor.broken == []
 
 
 async def test_the_desk_drags_a_visit_and_moves_it_by_keys(arrive: Arrive, practice: Practice) -> None:
-    starts = await practice.free(in_days(2))
+    day = in_days(AHEAD + 4)
+    starts = await practice.free(day)
     visit = await practice.book(starts[4])
     desk = await arrive("desktop")
     await desk.sign_in(DESK, "/calendar")
     page = desk.page
-    await page.get_by_label("Day", exact=True).fill(str(in_days(2)))
+    await page.get_by_label("Day", exact=True).fill(str(day))
     block = page.get_by_test_id(f"visit-{visit}")
     await expect(block).to_be_visible()
     lane = page.get_by_role("region", name=practice.doctor.name).filter(has=block)
@@ -261,9 +272,11 @@ async def zone_of(visitor: Visitor) -> ZoneInfo:
     return ZoneInfo((await visitor.api("/me"))["time_zone"])
 
 
-async def test_a_feed_is_made_read_and_ended(arrive: Arrive, practice: Practice, demonstration: Demonstration) -> None:
+async def test_a_feed_is_made_read_and_ended(
+    arrive: Arrive, new_practice: Practice, demonstration: Demonstration
+) -> None:
     doctor = await arrive("phone")
-    await doctor.sign_in(practice.emails.doctor, "/practice")
+    await doctor.sign_in(new_practice.emails.doctor, "/practice")
     page = doctor.page
     await page.goto("/profile")
     await page.get_by_role("button", name="Make an address").click()
