@@ -81,7 +81,11 @@ export default function Calendar() {
       </PageHeader>
       <div className="stack">
         {day === today ? <DropInQueue practitioner={own !== undefined} /> : null}
-        {own ? null : <TextField label={ts("desk.filter")} type="search" value={wanted} onChange={setWanted} />}
+        {own ? null : (
+          <div className="desk-filter">
+            <TextField label={ts("desk.filter")} type="search" value={wanted} onChange={setWanted} />
+          </div>
+        )}
         <Loaded of={visits}>
           {(items) =>
             wide ? (
