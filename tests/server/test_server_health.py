@@ -63,7 +63,8 @@ async def test_all_is_well_and_counted(demo: Demonstration, session: aiohttp.Cli
     found = await health_when(session, headers, lambda found: not failed(found))
     assert [each["name"] for each in found["checks"]] == NAMES
     [worker] = found["workers"]
-    assert worker.keys() == {"id", "rooms", "participants", "load", "capacity", "draining"}
+    assert worker.keys() == {"id", "rooms", "participants", "load", "capacity", "draining", "quality"}
+    assert worker["quality"]["loss_in"] == worker["quality"]["frozen"] == 0
     assert (found["calls"], found["waiting"]) == (0, 0)
 
     patient = await demo.sign_in(session, "patient@demo.bedside")
