@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import av
 
-MTU = 400
+MTU = 120  # small, so that every codec needs several packets
 ENCODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9", "h264": "libx264", "av1": "libsvtav1"}
 OPTIONS = {
-    "vp8": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
+    "vp8": {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0"},
     "vp9": {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"},
     "h264": {"preset": "ultrafast", "tune": "zerolatency", "x264-params": "repeat-headers=1"},
     "av1": {"preset": "12"},
