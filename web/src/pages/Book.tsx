@@ -202,6 +202,7 @@ function Conflicts({ conflicts }: { conflicts: SeriesConflict[] }) {
 function Done({ appointment, provider }: { appointment: Appointment; provider: Provider }) {
   const t = useText();
   const format = useFormat();
+  const ts = useScheduling();
   const { user } = useSession();
   const who = titled(provider);
   return (
@@ -232,7 +233,7 @@ function Done({ appointment, provider }: { appointment: Appointment; provider: P
               {t("calendar.title")}
             </ButtonLink>
           )}
-          <Button icon="calendar" onPress={() => save(calendarFile(appointment, t("book.with", { name: who }), new Date(), window.location.origin), "visit.ics")}>
+          <Button icon="calendar" onPress={() => save(calendarFile(appointment, ts("feed.entry"), new Date(), window.location.origin), "visit.ics")}>
             {t("book.calendar")}
           </Button>
         </div>

@@ -13,14 +13,14 @@ export function save(blob: Blob, name: string): void {
 const stamp = (time: string | Date) => new Date(time).toISOString().replace(/[-:]|\.\d{3}/g, "");
 const escape = (text: string) => text.replace(/[\\;,]/g, (sign) => `\\${sign}`).replace(/\n/g, "\\n");
 
-/** One appointment as an iCalendar file (RFC 5545). It says with whom and when, never why. */
+/** One appointment as an iCalendar file (RFC 5545): the same entry as in its mails and feed, which replace it. */
 export function calendarFile(appointment: Appointment, title: string, now: Date, origin: string): Blob {
   const lines = [
     "BEGIN:VCALENDAR",
     "VERSION:2.0",
     "PRODID:-//Bedside//Visits//EN",
     "BEGIN:VEVENT",
-    `UID:${appointment.id}@bedside`,
+    `UID:${appointment.id}@visits.bedside`,
     `SEQUENCE:${appointment.version}`,
     `DTSTAMP:${stamp(now)}`,
     `DTSTART:${stamp(appointment.start)}`,

@@ -51,6 +51,7 @@ describe("the calendar file", () => {
     });
     expect(text).toContain("DTSTART:20261121T080000Z\r\n");
     expect(text).toContain("SUMMARY:Visit with A\\, B");
+    expect(text).toContain("UID:a1@visits.bedside");
     expect(text).not.toContain("secret");
   });
 });

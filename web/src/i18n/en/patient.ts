@@ -54,7 +54,6 @@ export const patient = {
   "find.more": "More times",
   "find.perVisit": "per visit",
   "book.title": "Book a visit",
-  "book.with": "Visit with {name}",
   "book.chooseTime": "Choose a time",
   "book.reason": "What is it about?",
   "book.reasonHint": "A sentence is enough. Only your care team reads it.",

@@ -55,7 +55,6 @@ export const patient: Record<keyof typeof english, string> = {
   "find.more": "Plus d’horaires",
   "find.perVisit": "par rendez-vous",
   "book.title": "Réserver un rendez-vous",
-  "book.with": "Rendez-vous avec {name}",
   "book.chooseTime": "Choisissez une heure",
   "book.reason": "De quoi s’agit-il ?",
   "book.reasonHint": "Une phrase suffit. Seule votre équipe soignante la lit.",

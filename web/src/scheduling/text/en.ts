@@ -103,6 +103,7 @@ export const schedulingEn = {
   "schedule.place": "Place, {day}",
   "schedule.anywhere": "Any place",
   "schedule.copy": "Same hours from Tuesday to Friday as on {day}",
+  "feed.entry": "Video visit",
   "feed.title": "Your visits in your own calendar",
   "feed.text": "A private address for your calendar program. It shows times only: no names, nothing about your health.",
   "feed.make": "Make an address",

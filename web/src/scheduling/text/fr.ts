@@ -104,6 +104,7 @@ export const schedulingFr: Record<keyof typeof schedulingEn, string> = {
   "schedule.place": "Lieu, {day}",
   "schedule.anywhere": "N’importe où",
   "schedule.copy": "Mêmes heures du mardi au vendredi que le {day}",
+  "feed.entry": "Visite vidéo",
   "feed.title": "Vos visites dans votre agenda",
   "feed.text": "Une adresse privée pour votre agenda. Elle ne montre que les heures : aucun nom, rien sur votre santé.",
   "feed.make": "Créer une adresse",
