@@ -16,6 +16,8 @@ from server_process import Demonstration
 from visitor import Visitor
 
 pytestmark = pytest.mark.browser
+# Slow machines show the same things, later.
+expect.set_options(timeout=20_000)
 
 Arrive = Callable[[str], Awaitable[Visitor]]
 PARIS, TOKYO = ZoneInfo("Europe/Paris"), ZoneInfo("Asia/Tokyo")
