@@ -117,7 +117,7 @@ function CockpitOf({ id }: { id: string }) {
   const name = data?.patient_name ?? "";
   const others = here.filter((item) => item !== waiting || inCall);
   return (
-    <div className="v-cockpit" data-testid="cockpit">
+    <main className="v-cockpit" data-testid="cockpit">
       <header className="v-cockpit-head">
         <Link className="v-back" href="/practice">
           <Icon name="next" size={18} /> {text("cockpit.back")}
@@ -253,7 +253,7 @@ function CockpitOf({ id }: { id: string }) {
       />
       <InviteDialog visitId={id} text={text} open={dialog === "invite"} onClose={() => setDialog(null)} />
       {view && <Announcer view={view} text={text} />}
-    </div>
+    </main>
   );
 }
 
