@@ -62,6 +62,18 @@ class Meeting:
         await asyncio.gather(patient.sees_movement(), doctor.sees_movement())
 
 
+async def invite(doctor: Visitor, name: str) -> str:
+    """The doctor makes a link for a guest."""
+    desk = doctor.page
+    await desk.get_by_role("button", name="Invite").click()
+    dialog = desk.get_by_role("dialog")
+    await dialog.get_by_label("Name").fill(name)
+    await dialog.get_by_role("button", name="Make the link").click()
+    link = await dialog.get_by_label("Link").input_value()
+    await dialog.get_by_role("button", name="Close", exact=True).last.click()
+    return link
+
+
 async def open_chats(patient: Visitor, doctor: Visitor) -> None:
     await patient.page.get_by_role("toolbar").get_by_role("button", name="Chat").click()
     await doctor.page.get_by_role("tab", name="Chat").click()

@@ -30,6 +30,28 @@ INCOMING = """async ([kind, field]) => {
             if (entry.type === "inbound-rtp" && entry.kind === kind) found[entry.trackIdentifier] = entry[field] ?? 0;
     return found;
 }"""
+# By kind: packets that came in and went out so far.
+PACKETS = """async (kind) => {
+    const found = { received: 0, sent: 0 };
+    for (const connection of window.keptConnections)
+        for (const entry of (await connection.getStats()).values())
+            if (entry.kind === kind) {
+                if (entry.type === "inbound-rtp") found.received += entry.packetsReceived ?? 0;
+                if (entry.type === "outbound-rtp") found.sent += entry.packetsSent ?? 0;
+            }
+    return found;
+}"""
+# What the pictures that move now are encoded in.
+CODECS = """async () => {
+    const found = [];
+    for (const connection of window.keptConnections) {
+        const stats = await connection.getStats();
+        for (const entry of stats.values())
+            if (entry.type === "inbound-rtp" && entry.kind === "video" && entry.framesPerSecond > 0)
+                found.push(stats.get(entry.codecId)?.mimeType);
+    }
+    return found;
+}"""
 CALL_API = """async ([token, path]) => {
     const answer = await fetch("/api/v1" + path, { headers: { Authorization: "Bearer " + token } });
     return { status: answer.status, body: await answer.json() };
@@ -112,6 +134,17 @@ class Person(ABC):
     async def hears(self, timeout_s: float = 30.0) -> None:
         """Somebody else's voice comes out, and is not silence."""
         await self._all_rise("audio", "totalAudioEnergy", 1, 0.000_001, timeout_s)
+
+    async def packets(self, kind: str) -> dict[str, int]:
+        """``received`` and ``sent`` so far, over all connections of this page."""
+        found: dict[str, int] = await self.evaluate(PACKETS, kind)
+        return found
+
+    async def sees_codec(self, codec: str, timeout_s: float = 30.0) -> None:
+        """Somebody's picture moves, and is encoded in this (``video/VP9``)."""
+        async with asyncio.timeout(timeout_s):
+            while codec not in await self.evaluate(CODECS):
+                await asyncio.sleep(0.2)
 
     async def _all_rise(self, kind: str, field: str, tracks: int, by: float, timeout_s: float) -> None:
         before: dict[str, float] = {}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from arrivals import Arrive
-from meeting import Meeting
+from meeting import Meeting, invite
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -21,12 +21,7 @@ async def test_a_guest_joins_by_link(arrive: Arrive, meeting: Meeting) -> None:
     desk = doctor.page
 
     # The doctor makes the link.
-    await desk.get_by_role("button", name="Invite").click()
-    dialog = desk.get_by_role("dialog")
-    await dialog.get_by_label("Name").fill(GUEST)
-    await dialog.get_by_role("button", name="Make the link").click()
-    link = await dialog.get_by_label("Link").input_value()
-    await dialog.get_by_role("button", name="Close", exact=True).last.click()
+    link = await invite(doctor, GUEST)
     assert urlsplit(link).fragment, "the secret is where no server log sees it"
 
     # The guest opens it, is told as whom they come, and waits.

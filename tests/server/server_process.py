@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -61,9 +61,19 @@ class Demonstration:
     """One ``bedside demo``."""
 
     def __init__(
-        self, data_dir: Path, *, http_port: int | None = None, media_port: int | None = None, lan: str | None = None
+        self,
+        data_dir: Path,
+        *,
+        http_port: int | None = None,
+        media_port: int | None = None,
+        lan: str | None = None,
+        within: Sequence[str] = (),
     ) -> None:
-        """``lan``: serve the local network over TLS, as this address (any of 127/8 stays on this machine)."""
+        """``lan``: serve the local network over TLS, as this address (any of 127/8 stays on this machine).
+
+        ``within``: a command that runs another one elsewhere, as in a network namespace.
+        """
+        self.within = within
         self.data_dir = data_dir
         self.lan = lan
         self.http_port = http_port or free_port()
@@ -87,7 +97,7 @@ class Demonstration:
         """Run it until it says ready."""
         self.lines.clear()
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server", "demo", *(["--lan"] if self.lan else [])),
+            *(*self.within, sys.executable, "-m", "server", "demo", *(["--lan"] if self.lan else [])),
             cwd=ROOT,
             env=self.env,
             stdout=asyncio.subprocess.PIPE,
