@@ -98,7 +98,7 @@ function Line({ practitionerId, calendar, onChanged }: { practitionerId: Id; cal
   const [asking, setAsking] = useState(false);
   const state = calendar.problem ? "problem" : calendar.read_at ? "good" : "attention";
   return (
-    <li className="outside-line">
+    <li className="line-wraps">
       <div className="grow">
         <p className="row-tight">
           <span className="strong">{calendar.name}</span>

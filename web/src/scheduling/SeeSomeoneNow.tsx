@@ -7,6 +7,7 @@ import { ActionButton, Banner, Button, ButtonLink, Card, Dialog, Select, TextFie
 import { useText } from "../i18n";
 import { specialtyName } from "../parts/visits";
 import { useScheduling } from "./text";
+import "./scheduling.css";
 
 const LOOK_MS = 5000;
 
@@ -64,7 +65,7 @@ export function SeeSomeoneNow({ specialties, chosen }: { specialties: Specialty[
     );
   }
   return (
-    <Card as="section" className="row-apart">
+    <Card as="section" className="line-wraps">
       <div className="grow">
         <p className="strong">{t("now.title")}</p>
         <p className="muted small">{t("now.text")}</p>
