@@ -82,9 +82,9 @@ def traffic(minutes: float) -> None:
     """The hostile traffic tests, several times: what depends on chance shows."""
     passed = 0
     for _ in range(TRAFFIC_ROUNDS):
-        found = PASSED.search(run("-m", "pytest", "-q", "tests/media/test_media_traffic.py"))
+        found = PASSED.search(run("-m", "pytest", "tests/media/test_media_traffic.py"))
         passed += int(found.group(1)) if found else 0
-    text = f"{TRAFFIC_ROUNDS} rounds, {passed} attacks, none of which disturbed the call beside it."
+    text = f"{TRAFFIC_ROUNDS} rounds over both paths, {passed} attacks; none disturbed the call beside it."
     write(RELIABILITY, "traffic", f"{text} {made()}")
 
 
