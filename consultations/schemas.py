@@ -29,6 +29,7 @@ class ProbeToken(Wire):
     expires_at: str
     namespace: Literal["/probe"] = "/probe"
     ice_servers: list[IceServer]
+    ice_transport_policy: Literal["all", "relay"]
 
 
 class PracticeToken(Wire):

@@ -123,6 +123,7 @@ class Consultations:
             ),
             expires_at=rfc3339(now + TOKEN_LIFETIME),
             ice_servers=self._ice_servers(principal.id, now),
+            ice_transport_policy=self._context.settings.media.ice_transport_policy,
         )
 
     async def practice_token(self, principal: Principal) -> PracticeToken:

@@ -14,7 +14,7 @@ from core.ids import uuid7
 from core.rpc import RpcRefused, RpcUnavailable
 from signaling import schemas
 from signaling.edge import Edge, parse
-from signaling.errors import MediaUnavailable
+from signaling.errors import MediaUnavailable, NotAvailable
 from signaling.media_client import MediaClients
 from signaling.placement import Worker
 from signaling.ports import Visits
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 NAMESPACE = "/probe"
 LONGEST_PROBE_S = 30.0
 PROBES_PER_CONNECTION = 6  # three transports, each once more
+VERDICTS = ("poor", "fair", "good")
 
 
 class ProbeRunning(Conflict):
@@ -40,6 +41,9 @@ class Prober:
     appointment_id: UUID
     role: str
     probe_id: UUID | None = None
+    transport: str = ""
+    best: str = "poor"
+    """Of this connection's tests: a visit takes the best way there is."""
     worker: Worker | None = None
     started: int = 0
     ending: asyncio.TimerHandle | None = None
@@ -79,6 +83,7 @@ class ProbeNamespace(Edge):
         prober = self._prober(sid)
         if prober.probe_id is not None:
             raise ProbeRunning()
+        self._require(sent.transport)
         if prober.started >= PROBES_PER_CONNECTION:
             raise Forbidden("Enough tests on this connection")
         worker = self._workers.for_probe()
@@ -96,7 +101,7 @@ class ProbeNamespace(Edge):
             raise MediaUnavailable() from None
         except RpcUnavailable:
             raise MediaUnavailable() from None
-        prober.probe_id, prober.worker = probe_id, worker
+        prober.probe_id, prober.worker, prober.transport = probe_id, worker, sent.transport
         loop = asyncio.get_running_loop()
         prober.ending = loop.call_later(LONGEST_PROBE_S, self._close_soon, prober)
         return {"sdp": result["sdp"], "probe_id": str(probe_id)}
@@ -106,13 +111,23 @@ class ProbeNamespace(Edge):
         if prober.probe_id != sent.probe_id:
             raise NotFound()
         counted = await self._close(prober)
-        verdict = {**sent.model_dump(mode="json", exclude={"probe_id"}), "counted": counted}
+        prober.best = max(prober.best, sent.verdict, key=VERDICTS.index)
+        measured = sent.model_dump(mode="json", exclude={"probe_id"})
+        verdict = {**measured, "transport": prober.transport, "best": prober.best, "counted": counted}
         await self._visits.probed(prober.appointment_id, prober.person_id, verdict)
         visit, person = str(prober.appointment_id), str(prober.person_id)
-        await self._store.set_person(visit, person, readiness=sent.verdict)
+        await self._store.set_person(visit, person, readiness=prober.best)
         known = await self._store.visit(visit)
         if known is not None:
             await self._store.nudge(f"q|{known.practitioner_id}")
+
+    def _require(self, transport: str) -> None:
+        """Raises NotAvailable for a way that this installation does not have."""
+        media = self._context.settings.media
+        if transport == "tcp":
+            raise NotAvailable("Media workers take no TCP yet: where UDP is blocked, the relay is used")
+        if transport == "relay" and not media.turn_urls:
+            raise NotAvailable("There is no relay here")
 
     def _close_soon(self, prober: Prober) -> None:
         task = asyncio.create_task(self._end(prober))

@@ -133,3 +133,5 @@ class ProbeResult(Payload):
     throughput_down_kbps: Count
     loss: float = Field(ge=0, le=1, allow_inf_nan=False)
     round_trip_ms: Count
+    jitter_ms: Count = 0
+    reason: Literal["loss", "delay", "bandwidth", "unreachable"] | None = None

@@ -61,7 +61,7 @@ export const api = {
   videoToken: (appointment: T.Id) => get<T.VisitToken>(`/appointments/${appointment}/video-token`),
   guestVideoToken: (guestToken: string) => http.request<T.VisitToken>("/guest/video-token", { token: guestToken }),
   probeToken: (appointment: T.Id) =>
-    send<{ token: string; expires_at: T.Time; namespace: string; ice_servers: T.IceServer[] }>("POST", `/appointments/${appointment}/probe-token`, {}),
+    send<T.ProbeToken>("POST", `/appointments/${appointment}/probe-token`, {}),
   practiceToken: () => send<{ token: string; expires_at: T.Time; namespace: string }>("POST", "/practice/token", {}),
   invite: (consultation: T.Id, input: { role: "interpreter" | "guest"; name: string }) => send<T.Invitation>("POST", `/consultations/${consultation}/invitations`, input),
   redeem: (secret: string) =>

@@ -56,6 +56,7 @@ export type Schedule = {
 export type SchedulePreview = { items: Slot[]; time_zone: string; taken: Slot[] };
 
 export type IceServer = { urls: string[]; username?: string; credential?: string };
+export type ProbeToken = { token: string; expires_at: Time; namespace: string; ice_servers: IceServer[]; ice_transport_policy: "all" | "relay" };
 export type VisitToken = { token: string; expires_at: Time; namespace: string; ice_servers: IceServer[]; participant_id: Id };
 export type ChatMessage = {
   message_id: Id; client_id: string; participant_id: Id; name: string; role: string; audience: "all" | "clinicians";

@@ -71,6 +71,7 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
       text={text}
       start={data?.start}
       {...visitFiles(id)}
+      network={() => api.probeToken(id)}
       onRetry={again}
       after={
         <ButtonLink variant="primary" href={`/visits/${id}`}>

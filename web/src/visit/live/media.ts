@@ -3,7 +3,7 @@
  */
 import { onNetworkChange } from "./link";
 import type { MediaOffer, MediaReset, TrackSource } from "./protocol";
-import { Publisher, type PathState } from "./publisher";
+import { Publisher, type IceWays, type PathState } from "./publisher";
 import type { VisitSignaling } from "./signaling";
 import { difference, NOTHING, summarise, type Totals } from "./statistics";
 import { Subscriber, type RemoteTracks } from "./subscriber";
@@ -22,7 +22,7 @@ export class VisitMedia {
   private readonly subscriber: Subscriber;
   private readonly unlisten: () => void;
   private readonly reporter: number;
-  private iceServers: RTCIceServer[] = [];
+  private ways: IceWays = { iceServers: [], iceTransportPolicy: "all" };
   private before: Totals = NOTHING;
   private muted = new Map<TrackSource, boolean>();
 
@@ -30,9 +30,9 @@ export class VisitMedia {
     private readonly signaling: VisitSignaling,
     listener: MediaListener,
   ) {
-    const iceServers = () => this.iceServers;
+    const ways = () => this.ways;
     this.publisher = new Publisher({
-      iceServers,
+      ways,
       publish: async (offer) => {
         const answer = await signaling.call("media.publish", offer, {
           retryForMs: PUBLISH_RETRY_MS,
@@ -46,7 +46,7 @@ export class VisitMedia {
       changed: (state) => listener.onPath("publish", state),
     });
     this.subscriber = new Subscriber({
-      iceServers,
+      ways,
       answer: (answer) => signaling.call("media.answer", answer),
       restart: () => signaling.call("media.restart", {}),
       tracksChanged: listener.onTracks,
@@ -60,8 +60,8 @@ export class VisitMedia {
   }
 
   /** `call.join` was accepted: a new life of both connections. */
-  start(generation: number, iceServers: RTCIceServer[]): void {
-    this.iceServers = iceServers;
+  start(generation: number, ways: IceWays): void {
+    this.ways = ways;
     this.publisher.start(generation);
     this.subscriber.start(generation);
   }

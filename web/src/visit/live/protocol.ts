@@ -147,7 +147,12 @@ export interface ClientCalls {
   "waiting.leave": { send: object; answer: object };
   "call.join": {
     send: object;
-    answer: { participants: LiveParticipant[]; ice_servers: IceServer[]; generation: number };
+    answer: {
+      participants: LiveParticipant[];
+      ice_servers: IceServer[];
+      ice_transport_policy: RTCIceTransportPolicy;
+      generation: number;
+    };
   };
   "media.publish": {
     send: { generation: number; sdp: string; tracks: PublishedTrack[] };

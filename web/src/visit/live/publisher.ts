@@ -10,8 +10,11 @@ import type { PublishedTrack, TrackSource } from "./protocol";
 
 export type PathState = "idle" | "connecting" | "connected" | "interrupted";
 
+/** By which ways media may go: relays that can be used, and whether nothing else may be. */
+export type IceWays = Required<Pick<RTCConfiguration, "iceServers" | "iceTransportPolicy">>;
+
 export interface PublisherOptions {
-  iceServers: () => RTCIceServer[];
+  ways: () => IceWays;
   publish: (offer: {
     generation: number;
     sdp: string;
@@ -180,7 +183,7 @@ export class Publisher {
   private build(): RTCPeerConnection {
     const pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
-      iceServers: this.options.iceServers(),
+      ...this.options.ways(),
     });
     pc.onconnectionstatechange = () => this.watch(pc);
     if (!this.former) this.options.changed(this.stood ? "interrupted" : "connecting");

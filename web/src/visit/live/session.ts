@@ -174,7 +174,10 @@ export class VisitSession {
       this.media = media;
       this.update({ live: true });
       this.publishAll();
-      media.start(answer.generation, answer.ice_servers);
+      media.start(answer.generation, {
+        iceServers: answer.ice_servers,
+        iceTransportPolicy: answer.ice_transport_policy,
+      });
       for (const offer of this.early.splice(0)) media.offer(offer);
     } finally {
       this.update({ joining: false });

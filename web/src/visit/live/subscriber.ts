@@ -5,7 +5,7 @@
  * may be given to another person's track later, so who is who is read from the newest offer.
  */
 import type { MediaOffer, OfferedTrack, TrackSource } from "./protocol";
-import { KEPT_MS, type PathState } from "./publisher";
+import { KEPT_MS, type IceWays, type PathState } from "./publisher";
 
 export interface RemoteTrack extends OfferedTrack {
   track: MediaStreamTrack;
@@ -15,7 +15,7 @@ export interface RemoteTrack extends OfferedTrack {
 export type RemoteTracks = Record<string, Partial<Record<TrackSource, RemoteTrack>>>;
 
 export interface SubscriberOptions {
-  iceServers: () => RTCIceServer[];
+  ways: () => IceWays;
   answer: (answer: { generation: number; negotiation: number; sdp: string }) => Promise<unknown>;
   /** Asks the server for an offer with new ICE credentials. */
   restart: () => Promise<unknown>;
@@ -154,7 +154,7 @@ export class Subscriber {
   private build(): RTCPeerConnection {
     const pc = new RTCPeerConnection({
       bundlePolicy: "max-bundle",
-      iceServers: this.options.iceServers(),
+      ...this.options.ways(),
     });
     pc.onconnectionstatechange = () => this.watch(pc);
     if (!this.former) this.options.changed(this.stood ? "interrupted" : "connecting");

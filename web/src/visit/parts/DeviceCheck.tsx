@@ -14,16 +14,18 @@ import {
 } from "../live/devices";
 import { play } from "../live/sound";
 import type { VisitText } from "../text";
+import type { ProbeAccess } from "../live/probe";
 import { useLevel } from "./hooks";
 import { Icon } from "./icons";
 import { LevelBar, Video } from "./Media";
+import { NetworkTest } from "./NetworkTest";
 
 const NO_LISTS: DeviceLists = { cameras: [], microphones: [], speakers: [] };
 /** As loud as a person speaking at arm's length. */
 const HEARD = 0.42;
 
 /**
- * Camera, microphone and loudspeaker, tried before anybody looks. Whatever is missing, there is a
+ * Camera, microphone, loudspeaker and network, tried before anybody looks. Whatever is missing, there is a
  * way on, and the verdict says which.
  */
 export function DeviceCheck({
@@ -32,6 +34,7 @@ export function DeviceCheck({
   lead,
   continueLabel,
   onContinue,
+  network,
   children,
 }: {
   text: VisitText;
@@ -40,6 +43,8 @@ export function DeviceCheck({
   continueLabel: string;
   /** Receives the opened devices; the receiver closes them. */
   onContinue: (capture: Capture) => Promise<void> | void;
+  /** Fetches what the network test needs; without it there is no test. */
+  network?: (() => Promise<ProbeAccess>) | undefined;
   children?: ReactNode;
 }) {
   const [capture, setCapture] = useState<Capture | null>(null);
@@ -185,6 +190,7 @@ export function DeviceCheck({
           )}
         </div>
         <SpeakerTest text={text} lists={lists} />
+        {network && <NetworkTest text={text} access={network} />}
       </div>
       <footer className="v-check-foot">
         {ability && (

@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
 import { Button, Confirm, Message } from "../base";
 import { openDevices, type Capture } from "../live/devices";
+import type { ProbeAccess } from "../live/probe";
 import type { VisitSession, VisitView } from "../live/session";
 import { allowSound, play } from "../live/sound";
 import { titled } from "../live/state";
@@ -23,6 +24,7 @@ interface RoomProps {
   failed: ReactNode;
   upload?: FileUpload | undefined;
   openFile?: FileOpen | undefined;
+  network?: (() => Promise<ProbeAccess>) | undefined;
   onRetry: () => void;
 }
 
@@ -57,6 +59,7 @@ function Room({
   failed,
   upload,
   openFile,
+  network,
   onRetry,
 }: RoomProps) {
   const [checking, setChecking] = useState(false);
@@ -186,6 +189,7 @@ function Room({
           lead={text(guest ? "guest.lead" : "check.lead")}
           continueLabel={text(guest ? "check.ask" : "check.continue")}
           onContinue={enter}
+          network={network}
         >
           {intro ?? (
             <p className="v-check-who">
