@@ -77,10 +77,10 @@ async def spread(calls: int, every_s: float, cores: media_cores.Cores, library: 
                 room = await choosers[call % PROCESSES].settled(visit)
                 assert room.key is not None
                 await by_id[room.key.id].call(crowd, persons, visit)
-                await crowd.all("media")  # those who have a connection by now
                 await asyncio.sleep(every_s)
             for server in servers:
                 await server.settled()
+            await crowd.connected(2 * person)
             await crowd.all("media")
             await asyncio.sleep(SETTLED_S)
             rows = await redis.mget([f"media:worker:{each}" for each in by_id])
