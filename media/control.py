@@ -12,9 +12,10 @@ from media import codecs
 from media.errors import Draining, Full, NoSuchProbe
 from media.participant import Participant
 from media.probe import Probe
-from media.router import Room
+from media.router import FEEDBACK_EVERY, REPORT_EVERY, STATS_EVERY, Room
 from media.transport import UdpTransport
 
+PHASE_STEP = 7  # shares no factor with the intervals: rooms one after the other are far apart in turn
 CAPACITY = 400  # participants of one worker
 MAX_PROBES = 40
 MAX_IDENTIFIER = 64
@@ -42,6 +43,7 @@ class Control:
         self.drain_until: float | None = None
         """When a draining worker ends, empty or not; None: not before it is empty. In the clock's time."""
         self._transport = transport
+        self._phases = 0
         self._candidates = candidates
         self._clock = clock
         self._new_track_id = new_track_id
@@ -92,7 +94,10 @@ class Control:
         if room is None:
             if self.draining:
                 raise Draining
-            room = Room(name, self._transport, self._candidates, self._clock, self._new_track_id, self._preferences)
+            phase = self._phases = (self._phases + PHASE_STEP) % STATS_EVERY
+            room = Room(
+                name, self._transport, self._candidates, self._clock, self._new_track_id, self._preferences, phase
+            )
         if identifier not in room.participants and self.participants >= CAPACITY:
             raise Full
         participant = room.join(identifier)
@@ -221,25 +226,22 @@ class Control:
 
     # Timers
 
-    def mend(self, now: float) -> None:
-        for room in self.rooms.values():
-            room.mend(now)
-        for probe in self.probes.values():
-            probe.mend(now)
-
-    def feedback(self, now: float) -> None:
-        for room in self.rooms.values():
-            room.feedback()
+    def step(self, count: int, now: float) -> None:
+        """Fifty times a second; ``count`` tells the steps apart."""
+        for room in list(self.rooms.values()):
+            room.step(count, now)
         for probe in list(self.probes.values()):
-            probe.feedback(now)
+            probe.mend(now)
+            if count % FEEDBACK_EVERY == 0:
+                probe.feedback(now)
+            if count % REPORT_EVERY == 0:
+                probe.report(now)
+        if count % REPORT_EVERY == 0:
+            self._sweep_all(now)
 
-    def report(self, now: float) -> None:
+    def _sweep_all(self, now: float) -> None:
         for connection in self._transport.connections():
             connection.tick(now)
-        for room in list(self.rooms.values()):
-            room.report(now)
-        for probe in list(self.probes.values()):
-            probe.report(now)
         # A probe that ended by itself keeps its figures for ``probe_close`` a while.
         for identifier, probe in list(self.probes.items()):
             if now > probe.ends_at + 30:

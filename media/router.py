@@ -13,6 +13,10 @@ from media.producer import Producer
 from media.transport import UdpTransport
 
 MAX_PARTICIPANTS = 16  # of one room; visits have up to 12 people
+FEEDBACK_EVERY = 5  # steps of 20 ms: transport-wide feedback
+LOOK_EVERY = 15
+REPORT_EVERY = 50
+STATS_EVERY = 100
 SPEAKING_DBOV = 50.0  # quieter than -50 dBov is not speech
 
 
@@ -27,6 +31,7 @@ class Room:
         clock: Callable[[], float],
         new_track_id: Callable[[], str],
         preferences: codecs.Preferences = codecs.DEFAULT,
+        phase: int = 0,
     ) -> None:
         self._preferences = preferences
         self.id = identifier
@@ -36,6 +41,9 @@ class Room:
         self._clock = clock
         self._new_track_id = new_track_id
         self._speakers: list[str] = []
+        self._phase = phase
+        self.figures: dict[str, Any] = {}
+        """What the last statistics said."""
 
     def join(self, identifier: str) -> Participant:
         """Let somebody in, or find them. Raises Full."""
@@ -108,6 +116,21 @@ class Room:
             other.negotiate()
 
     # Timers
+
+    def step(self, count: int, now: float) -> None:
+        """Fifty times a second: what is due. Rooms take turns, so that no packet waits for all their reports."""
+        turn = count + self._phase
+        self.mend(now)
+        if turn % FEEDBACK_EVERY == 0:
+            self.feedback()
+        if turn % LOOK_EVERY == 0:
+            self.look(now)
+            self.speakers()
+        if turn % REPORT_EVERY == 0:
+            self.report(now)
+        if turn % STATS_EVERY == 0:
+            self.figures = self.stats()
+            self.emit("stats", {"participants": self.figures})
 
     def mend(self, now: float) -> None:
         """Fifty times a second."""

@@ -23,15 +23,12 @@ from media.dtls import Certificate
 from media.meter import overall
 from media.metrics import Metrics
 from media.registry import Registry
+from media.router import REPORT_EVERY, STATS_EVERY
 from media.transport import PortTaken, UdpTransport
 
 log = logging.getLogger(__name__)
 
 MEND_S = 0.02  # requests for lost packets, key frames that waited
-FEEDBACK_EVERY = 5  # of those: transport-wide feedback, budgets
-SPEAKERS_EVERY = 15
-REPORT_EVERY = 50
-STATS_EVERY = 100
 LOOK_S = 0.1  # a draining worker looks this often whether it may end
 SETTLE_S = 1.0
 
@@ -165,15 +162,8 @@ class Worker:
 
     def _step(self, count: int, now: float) -> None:
         control = self.control
-        control.mend(now)
-        if count % FEEDBACK_EVERY == 0:
-            control.feedback(now)
-        if count % SPEAKERS_EVERY == 0:
-            for room in control.rooms.values():
-                room.look(now)
-                room.speakers()
+        control.step(count, now)
         if count % REPORT_EVERY == 0:
-            control.report(now)
             if self.transport.rotate(now, self._settings.media.certificate_max_age_s):
                 log.info("media_certificate_rotated")
             cpu, wall = time.process_time(), time.monotonic()
@@ -183,10 +173,8 @@ class Worker:
             sent: dict[tuple[str, str], int] = {}
             people: list[dict[str, Any]] = []
             for room in control.rooms.values():
-                stats = room.stats()
-                sent.update({(room.id, each): figures["packets_out"] for each, figures in stats.items()})
-                people += stats.values()
-                room.emit("stats", {"participants": stats})
+                sent.update({(room.id, each): figures["packets_out"] for each, figures in room.figures.items()})
+                people += room.figures.values()
             self._quality = overall(people)
             grown = sum(max(0, count - self._sent.get(key, 0)) for key, count in sent.items())
             self._packets, self._sent = grown / (STATS_EVERY * MEND_S), sent

@@ -79,14 +79,7 @@ class Stage:
             await asyncio.sleep(0.02)
             count += 1
             now = time.monotonic()
-            self.control.mend(now)
-            if count % 5 == 0:
-                self.control.feedback(now)
-            if count % 15 == 0:
-                for room in self.control.rooms.values():
-                    room.look(now)
-            if count % 50 == 0:
-                self.control.report(now)
+            self.control.step(count, now)
 
     async def close(self) -> None:
         self._timer.cancel()

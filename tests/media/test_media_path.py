@@ -43,8 +43,8 @@ def test_every_receiver_gets_every_packet_in_its_own_numbers(world: World) -> No
         world.sender.send(rtp(World.VIDEO, 65_400 + index, b"v%d" % index, timestamp=index, marker=index % 4 == 3))
         world.sender.send(rtp(World.AUDIO, index, b"a%d" % index, kind=AUDIO_TYPE, elements=[(LEVEL_ID, b"\xa0")]))
         if index % 7 == 0:
-            world.poll(0.004)
-    world.poll(0.004)
+            world.poll(0.01)
+    world.poll(0.01)
     for index, receiver in enumerate(world.receivers):
         got = receiver.packets()
         video, audio = ([p for p in got if p.ssrc == ssrc + index] for ssrc in (2000, 4000))
