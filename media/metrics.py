@@ -32,6 +32,7 @@ class Metrics:
 
         self._rooms = gauge("rooms", "Rooms on this worker.")
         self._participants = gauge("participants", "People on this worker.")
+        self._path = Gauge("bedside_media_path", "1 for the path that forwards packets.", ["path"], registry=registry)
         self._load = gauge("load", "Share of a processor this worker used lately.")
         self._packets = counter("packets", "RTP packets of tracks received.", "source", "codec")
         self._bytes = counter("payload_bytes", "Payload of tracks received.", "source", "codec")
@@ -47,6 +48,10 @@ class Metrics:
         self._loss_out = histogram("loss_out_ratio", "Loss that receivers report.", RATIOS)
         self._round_trip = histogram("round_trip_seconds", "Round trips to receivers.", SECONDS)
         self._dropped: Tally[str] = Tally()
+
+    def forwarding(self, path: str) -> None:
+        """Which path the worker took."""
+        self._path.labels(path).set(1)
 
     def observe(self, rooms: int, participants: Iterable[Participant], load: float, drops: dict[str, int]) -> None:
         """One interval has passed."""

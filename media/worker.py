@@ -53,6 +53,7 @@ class Worker:
         self._control_port = 0
         self._load = 0.0
         self._metrics = Metrics()
+        self._metrics.forwarding(self.transport.path.name)
         self._quality = overall([])
         self._web: web.AppRunner | None = None
         self._cpu = (time.process_time(), time.monotonic())
