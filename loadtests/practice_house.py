@@ -41,7 +41,14 @@ class House:
     """A context manager: everything in a temporary folder, gone afterwards. Schedules are UTC, 06:00 to 22:00."""
 
     def __init__(
-        self, practitioners: int, patients: int, *, api: int = 1, split: bool = True, statements: bool = False
+        self,
+        practitioners: int,
+        patients: int,
+        *,
+        api: int = 1,
+        workers: int = 1,
+        split: bool = True,
+        statements: bool = False,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bedside-practice-"))
         secret = secrets.token_hex(16)
@@ -52,7 +59,8 @@ class House:
         self.practitioners = [uuid7() for _ in range(practitioners)]
         self.patients = [uuid7() for _ in range(patients)]
         self.ports: list[int] = []
-        self._api, self._split = api, split
+        self._api, self._workers, self._split = api, workers, split
+        self._started: list[tuple[list[str], int, int]] = []
         self._processes: list[subprocess.Popen[bytes]] = []
         self._names: list[str] = []
         self.environment = {
@@ -81,7 +89,7 @@ class House:
         for number in range(self._api):
             roles = ["gateway", "api", "signaling"] + ([] if self._split or number else ["worker"])
             self.ports.append(self._serve(roles))
-        if self._split:
+        for _ in range(self._workers if self._split else 0):
             self._serve(["worker"], nice=WORKER_NICE)
         for port in self.ports:
             await self._ready(port)
@@ -115,22 +123,31 @@ class House:
             found["postgres"] = sum(_cpu_of(int(pid)) for pid in (str(self.postgres.pid), *children))
         return found
 
+    def start_again(self, number: int) -> None:
+        """Start the number-th process anew, at its old address, when it has died."""
+        self._processes[number].wait()
+        roles, nice, port = self._started[number]
+        self._processes[number] = self._spawn(roles, nice, port)
+
     def _serve(self, roles: list[str], nice: int = 0) -> int:
         port = _free_port()
+        self._started.append((roles, nice, port))
+        self._names.append("worker" if roles == ["worker"] else "api")
+        self._processes.append(self._spawn(roles, nice, port))
+        return port
+
+    def _spawn(self, roles: list[str], nice: int, port: int) -> subprocess.Popen[bytes]:
         environment = {**self.environment, "BEDSIDE_HTTP_PORT": str(port)}
         command = [sys.executable, "-m", "server", "serve", *(part for role in roles for part in ("--role", role))]
-        self._names.append("worker" if roles == ["worker"] else "api")
-        log = (self.folder / "logs" / f"{'-'.join(roles)}-{port}.log").open("wb")
-        self._processes.append(
-            subprocess.Popen(
+        log = self.folder / "logs" / f"{'-'.join(roles)}-{port}.log"
+        with log.open("ab") as out:
+            return subprocess.Popen(
                 ["nice", "-n", str(nice), *command] if nice else command,
                 cwd=ROOT,
                 env=environment,
-                stdout=log,
+                stdout=out,
                 stderr=subprocess.STDOUT,
             )
-        )
-        return port
 
     async def _ready(self, port: int) -> None:
         deadline = asyncio.get_running_loop().time() + READY_S

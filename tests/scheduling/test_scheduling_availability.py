@@ -111,12 +111,38 @@ def test_busy_time_takes_out_exactly_the_slots_it_touches() -> None:
     assert found == ["09:00", "10:30"]
 
 
+def test_hours_name_their_place_and_nobody_is_in_two() -> None:
+    rules = (WeeklyRule(0, Hours(540, 660, "North")), WeeklyRule(0, Hours(600, 720, "South")))
+    schedule = Schedule("Africa/Abidjan", 60, 0, 0, 60, rules)
+    found = [(wall(each, "UTC")[:5], each.location) for each in grid_on(schedule, date(2026, 6, 1))]
+    assert found == [("09:00", "North"), ("10:00", "North"), ("11:00", "South")]
+
+
+def test_buffers_before_and_after_stand_between_two_visits() -> None:
+    schedule = Schedule(**{**_fields(weekly("Europe/Paris", (540, 660), buffer=10)), "buffer_before_minutes": 5})
+    found = list(grid_on(schedule, date(2026, 6, 1)))
+    assert [wall(each)[:5] for each in found] == ["09:00", "09:45", "10:30"]
+    assert schedule.blocked(found[1]) == Interval(
+        found[1].start - timedelta(minutes=5), found[1].end + timedelta(minutes=10)
+    )
+
+
+def test_a_zone_that_gave_up_its_summer_time_is_right_before_and_after() -> None:
+    schedule = weekly("America/Sao_Paulo", (540, 600))
+    assert [wall(each, "UTC") for each in grid_on(schedule, date(2018, 12, 3))] == ["11:00+0000", "11:30+0000"]
+    assert [wall(each, "UTC") for each in grid_on(schedule, date(2026, 12, 7))] == ["12:00+0000", "12:30+0000"]
+
+
 def _fields(schedule: Schedule) -> dict[str, object]:
     return {name: getattr(schedule, name) for name in Schedule.__dataclass_fields__}
 
 
 minutes = st.integers(0, 96).map(lambda quarter: quarter * 15)
-spans = st.tuples(minutes, minutes).filter(lambda pair: pair[0] < pair[1]).map(lambda pair: Hours(*pair))
+spans = st.builds(
+    lambda pair, location: Hours(*sorted(pair), location),
+    st.tuples(minutes, minutes).filter(lambda pair: pair[0] != pair[1]),
+    st.sampled_from(["", "", "North", "South"]),
+)
 days = st.one_of(
     st.dates(date(2026, 1, 1), date(2028, 12, 31)),
     st.sampled_from(
@@ -149,6 +175,7 @@ def schedules(draw: st.DrawFn) -> tuple[Schedule, date]:
         horizon_days=draw(st.integers(1, 10)),
         rules=tuple(draw(st.lists(rules, min_size=1, max_size=12))),
         exceptions=tuple(draw(st.lists(changes, max_size=4))),
+        buffer_before_minutes=draw(st.sampled_from([0, 0, 5, 15])),
     )
     return schedule, day
 
@@ -185,8 +212,8 @@ def test_no_open_instant_is_lost(made: tuple[Schedule, date]) -> None:
         at = moment + timedelta(minutes=15 * step)
         assert _inside(schedule, at) == any(each.start <= at < each.end for each in windows)
     # And every window is cut into as many slots as fit.
-    step_length = schedule.slot + schedule.buffer
-    fitting = sum((each.end - each.start + schedule.buffer) // step_length for each in windows_on(schedule, day))
+    between = schedule.buffer + schedule.buffer_before
+    fitting = sum((each.end - each.start + between) // (schedule.slot + between) for each in windows_on(schedule, day))
     assert len(list(grid_on(schedule, day))) == fitting
 
 
@@ -202,11 +229,11 @@ def test_free_slots_are_the_grid_without_what_is_busy(
     ]
     free = list(slots(schedule, busy, now, day, day + timedelta(days=2)))
     for slot in free:
-        blocked = Interval(slot.start, slot.end + schedule.buffer)
+        blocked = schedule.blocked(slot)
         assert not any(blocked.overlaps(each) for each in busy)
         assert offered(schedule, slot.start, now) == slot
     for step in range(3):
         for slot in grid_on(schedule, day + timedelta(days=step)):
-            blocked = Interval(slot.start, slot.end + schedule.buffer)
+            blocked = schedule.blocked(slot)
             if offered(schedule, slot.start, now) and not any(blocked.overlaps(each) for each in busy):
                 assert slot in free or slot.start < now
