@@ -105,7 +105,7 @@ async def search(house: House, per_s: float, seconds: float, connections: int) -
                 f"specialty={specialty}&date={day}",
                 f"date={day}",
                 f"language=wo&date={day}",
-                f"name={chance.choice(('Awa', 'Doctor 1', 'Fatou'))}",
+                f"name={chance.choice(('Awa', 'Doctor+1', 'Fatou'))}",
                 f"specialty={specialty}&fee_max=9000&currency=XOF&insurer=axa",
                 f"specialty={specialty}&lat=14.72&lon=-17.46&within_m=20000",
             )

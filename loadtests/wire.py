@@ -132,7 +132,9 @@ async def at_rate(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
     while tasks:
-        await asyncio.wait(set(tasks))
+        done, _ = await asyncio.wait(set(tasks))
+        for each in done:
+            each.result()
     outcome.took_s = loop.time() - started
     for each in everybody:
         each.close()
