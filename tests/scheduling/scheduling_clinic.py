@@ -108,8 +108,10 @@ class Clinic:
         self.directory.people[person_id] = name or f"{role} {person_id.hex[-4:]}"
         return Principal(person_id, role, frozenset({role}), None, self.directory.people[person_id])
 
-    async def doctor(self, zone: str = "Europe/Paris", specialty: str = "general", **more: int) -> Principal:
-        """A bookable practitioner, open 09:00 to 17:00 every day."""
+    async def doctor(
+        self, zone: str = "Europe/Paris", specialty: str = "general", hours: tuple[int, int] = (540, 1020), **more: int
+    ) -> Principal:
+        """A bookable practitioner, open 09:00 to 17:00 every day unless ``hours`` (minutes) says otherwise."""
         doctor = self.person("practitioner")
         self.directory.profiles[doctor.id] = Practitioner(
             id=doctor.id,
@@ -125,7 +127,7 @@ class Clinic:
             licence_verified=True,
             published=True,
         )
-        rules = tuple(WeeklyRule(day, Hours(540, 1020)) for day in range(7))
+        rules = tuple(WeeklyRule(day, Hours(*hours)) for day in range(7))
         schedule = Schedule(
             zone,
             30,
