@@ -17,6 +17,7 @@ from scheduling_clinic import NOON, Clinic, FixedClock, at, clinic_over
 
 from core.clock import rfc3339
 from core.security.principal import Principal
+from core.settings import Limits
 
 pytestmark = pytest.mark.integration
 
@@ -135,6 +136,8 @@ def start_of(slot: int) -> datetime:
 async def machine(make_context: MakeContext, make_client: MakeClient) -> Machine:
     clock = FixedClock()
     context = await make_context(clock=clock)
+    plenty = Limits(per_address_per_minute=1_000_000, per_person_per_minute=1_000_000)
+    context.settings = context.settings.model_copy(update={"limits": plenty})
     clinic = clinic_over(context, clock)
     client = await make_client(context)
     return Machine(clinic, client, TokenSessions(context), await clinic.doctor(), [])
