@@ -12,7 +12,7 @@ import engineio
 import socketio
 import structlog
 from aiohttp import web
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 # A client is lost after both, at most: 4 + 6 s without a pong.
@@ -21,6 +21,8 @@ PING_TIMEOUT_S = 6
 # An SDP offer with simulcast of three sources is about 20 kB; chat files go by HTTP.
 MAX_MESSAGE_BYTES = 200_000
 RETRY_S = 0.5
+# Below the 511 callers that Valkey lets wait for its door.
+CONNECTIONS = 200
 # What the libraries' parsers raise on bytes that are no packet.
 NONSENSE = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
 CHANNEL = "bedside:socketio"
@@ -94,5 +96,11 @@ def build_realtime(redis_url: str) -> socketio.AsyncServer:
 
 
 def connect_redis(url: str) -> Redis:
-    """A client that waits a bounded time and comes back by itself. Answers are bytes."""
-    return Redis.from_url(url, socket_connect_timeout=3, health_check_interval=15)
+    """A client that waits a bounded time and comes back by itself. Answers are bytes.
+
+    A rush of callers shares ``CONNECTIONS``: as many new ones at once would overflow the server's queue.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url, max_connections=CONNECTIONS, timeout=10, socket_connect_timeout=3, health_check_interval=15
+    )
+    return Redis.from_pool(pool)

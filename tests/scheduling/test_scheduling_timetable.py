@@ -105,13 +105,12 @@ async def test_a_change_that_died_half_way_is_not_trusted(clinic: Clinic) -> Non
     async with clinic.context.database("scheduling").transaction() as tx:
         await tx.execute(
             "INSERT INTO occupied (id, practitioner_id, starts_at, ends_at, kind, exclusive) "
-            "VALUES ($1, $2, $3, $4, 'outside', false)",
+            "VALUES ($1, $2, $3, $4, 'appointment', true)",
             patient.id,
             doctor.id,
             at(10),
             at(10, 30),
         )
     assert at(10) not in await starts(clinic, doctor)
-    # Busy elsewhere is not bookable either.
     with pytest.raises(SlotTaken):
         await clinic.module.booking.book(patient, Request(doctor.id, patient.id, at(10)))
