@@ -133,8 +133,8 @@ async def at_rate(
         task.add_done_callback(tasks.discard)
     while tasks:
         done, _ = await asyncio.wait(set(tasks))
-        for each in done:
-            each.result()
+        for task in done:
+            task.result()
     outcome.took_s = loop.time() - started
     for each in everybody:
         each.close()
