@@ -319,9 +319,8 @@ class UdpTransport:
             await asyncio.wait(self._tasks, timeout=1.0)
         if self._open:
             self._open = False
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
+            if self.dense:
+                self._stop_timer()
             else:
                 asyncio.get_running_loop().remove_reader(self.path.fileno())
         self.path.close()
@@ -367,22 +366,40 @@ class UdpTransport:
     def _readable(self) -> None:
         rate = self._rate(self._poll())
         if rate is not None and rate > DENSE_PER_S and self._open:
-            self.dense = True
-            loop = asyncio.get_running_loop()
-            loop.remove_reader(self.path.fileno())
+            self._read_by_timer()
+
+    def _read_by_timer(self) -> None:
+        self.dense = True
+        loop, ticker = asyncio.get_running_loop(), self.path.ticker()
+        loop.remove_reader(self.path.fileno())
+        if ticker >= 0:
+            self.path.beat(DENSE_PERIOD_S)
+            loop.add_reader(ticker, self._beaten)
+        else:
             self._timer = loop.call_later(DENSE_PERIOD_S, self._timed)
 
-    def _timed(self) -> None:
-        if not self._open:
-            return
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(DENSE_PERIOD_S, self._timed)  # first: whatever is raised below, reading goes on
+    def _read_as_it_comes(self) -> None:
+        self._stop_timer()
+        asyncio.get_running_loop().add_reader(self.path.fileno(), self._readable)
+
+    def _stop_timer(self) -> None:
+        self.dense = False
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        elif (ticker := self.path.ticker()) >= 0:
+            self.path.beat(0)
+            asyncio.get_running_loop().remove_reader(ticker)
+
+    def _beaten(self) -> None:
         rate = self._rate(self._poll())
-        if rate is not None and rate < SPARSE_PER_S:
-            self.dense = False
-            self._timer.cancel()
-            self._timer = None
-            loop.add_reader(self.path.fileno(), self._readable)
+        if rate is not None and rate < SPARSE_PER_S and self._open:
+            self._read_as_it_comes()
+
+    def _timed(self) -> None:
+        # First: whatever is raised below, reading goes on.
+        self._timer = asyncio.get_running_loop().call_later(DENSE_PERIOD_S, self._timed)
+        self._beaten()
 
     def _datagram(self, data: bytes, address: Address) -> None:
         """What is not SRTP."""

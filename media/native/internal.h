@@ -193,6 +193,7 @@ struct bs_path {
     bs_srtp protect, unprotect, protect_rtcp, unprotect_rtcp;
     uint32_t seed;
     int descriptor, six, segmentation;
+    int ticker, beating;
     double behind_since; /* -1: not */
     bs_link *buckets[BS_BUCKETS];
     bs_event events[BS_MAX_EVENTS];

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -25,13 +27,29 @@ bs_path *bs_path_new(uintptr_t protect, uintptr_t unprotect, uintptr_t protect_r
     path->protect_rtcp = (bs_srtp)protect_rtcp;
     path->unprotect_rtcp = (bs_srtp)unprotect_rtcp;
     path->seed = seed;
-    path->descriptor = -1;
+    path->descriptor = path->ticker = -1;
     path->segmentation = 1;
     path->behind_since = -1;
     return path;
 }
 
-void bs_path_free(bs_path *path) { free(path); }
+void bs_path_free(bs_path *path) {
+    if (path->ticker >= 0) close(path->ticker);
+    free(path);
+}
+
+int bs_path_ticker(bs_path *path) {
+    if (path->ticker < 0) path->ticker = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    return path->ticker;
+}
+
+void bs_path_beat(bs_path *path, uint32_t microseconds) {
+    struct timespec period = {0, (long)(microseconds % 1000000) * 1000};
+    struct itimerspec beat = {period, period};
+    if (path->ticker < 0) return;
+    timerfd_settime(path->ticker, 0, &beat, NULL);
+    path->beating = microseconds != 0;
+}
 
 bs_path_figures *bs_path_read(bs_path *path) { return &path->figures; }
 
@@ -96,8 +114,12 @@ int bs_path_poll(bs_path *path, double now) {
     static struct mmsghdr messages[BS_BATCH]; /* one thread */
     static struct iovec vectors[BS_BATCH];
     static any_address addresses[BS_BATCH];
+    uint64_t beats;
     path->figures.events = 0;
+    if (path->beating && read(path->ticker, &beats, sizeof beats) < 0) beats = 0; /* none since the last poll */
     for (uint32_t index = 0; index < BS_BATCH; index++) {
+        messages[index].msg_hdr.msg_namelen = sizeof addresses[index];
+        if (vectors[index].iov_base == path->in[index]) continue; /* as the last poll left it */
         vectors[index] = (struct iovec){path->in[index], BS_DATAGRAM};
         struct msghdr *header = &messages[index].msg_hdr;
         memset(header, 0, sizeof *header);

@@ -110,6 +110,8 @@ bs_path_figures *bs_path_read(bs_path *path);
 void bs_path_attach(bs_path *path, int descriptor, int six);
 int bs_path_poll(bs_path *path, double now);
 bs_event *bs_path_events(bs_path *path); /* of the last poll or inject; figures->events of them */
+int bs_path_ticker(bs_path *path); /* a descriptor that is readable at each beat; -1: there is none */
+void bs_path_beat(bs_path *path, uint32_t microseconds); /* 0: no more */
 void bs_path_flush(bs_path *path);
 void bs_path_send(bs_path *path, const uint8_t *data, uint32_t size, const bs_address *to);
 

@@ -416,6 +416,13 @@ class NativePath:
     def fileno(self) -> int:
         return self._socket.fileno() if self._socket is not None else -1
 
+    def ticker(self) -> int:
+        return int(self._lib.bs_path_ticker(self._c))
+
+    def beat(self, period_s: float) -> None:
+        if self._c is not None:
+            self._lib.bs_path_beat(self._c, int(period_s * 1_000_000))
+
     def link(self, handler: LinkHandler) -> NativeLink:
         return NativeLink(self, handler)
 

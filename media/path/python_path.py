@@ -258,6 +258,12 @@ class PythonPath:
     def fileno(self) -> int:
         return self._socket.fileno() if self._socket is not None else -1
 
+    def ticker(self) -> int:
+        return -1  # the standard library has none before Python 3.13
+
+    def beat(self, period_s: float) -> None:
+        pass
+
     def link(self, handler: LinkHandler) -> PythonLink:
         return PythonLink(self, handler)
 
