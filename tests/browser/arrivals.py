@@ -12,6 +12,8 @@ from visitor import Visitor
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 # Simulated devices; a person who allows, or forbids, whatever the browser asks.
 DEVICES = ("--use-fake-device-for-media-stream",)
+# Who is asked what to share picks this very tab.
+SHARES_TAB = ("--auto-accept-this-tab-capture", "--auto-select-tab-capture-source-by-title=Bedside")
 ALLOWS, DENIES = "--use-fake-ui-for-media-stream", "--deny-permission-prompts"
 FLAGS = ("--no-sandbox",) if os.geteuid() == 0 else ()
 SIZES = {"phone": (360, 780), "desktop": (1440, 900)}

@@ -52,6 +52,11 @@ CODECS = """async () => {
     }
     return found;
 }"""
+# The titles of the screens shown, those whose pictures have come.
+SCREENS = """() => [...document.querySelectorAll("[data-testid=screen-tile]")]
+    .filter((tile) => [...tile.querySelectorAll("video")].some((video) => video.videoWidth > 0 && !video.paused))
+    .map((tile) => tile.innerText.trim())"""
+SCREEN_TILES = """() => document.querySelectorAll("[data-testid=screen-tile]").length"""
 CALL_API = """async ([token, path]) => {
     const answer = await fetch("/api/v1" + path, { headers: { Authorization: "Bearer " + token } });
     return { status: answer.status, body: await answer.json() };
@@ -131,9 +136,9 @@ class Person(ABC):
         """That many pictures of others move at the same time."""
         await self._all_rise("video", "framesDecoded", people, at_least, timeout_s)
 
-    async def hears(self, timeout_s: float = 30.0) -> None:
-        """Somebody else's voice comes out, and is not silence."""
-        await self._all_rise("audio", "totalAudioEnergy", 1, 0.000_001, timeout_s)
+    async def hears(self, people: int = 1, timeout_s: float = 30.0) -> None:
+        """That many voices of others come out at the same time, and are not silence."""
+        await self._all_rise("audio", "totalAudioEnergy", people, 0.000_001, timeout_s)
 
     async def packets(self, kind: str) -> dict[str, int]:
         """``received`` and ``sent`` so far, over all connections of this page."""
@@ -144,6 +149,17 @@ class Person(ABC):
         """Somebody's picture moves, and is encoded in this (``video/VP9``)."""
         async with asyncio.timeout(timeout_s):
             while codec not in await self.evaluate(CODECS):
+                await asyncio.sleep(0.2)
+
+    async def sees_screen_of(self, name: str, timeout_s: float = 60.0) -> None:
+        """Exactly one screen is shown, this person's, and its pictures come."""
+        async with asyncio.timeout(timeout_s):
+            while await self.evaluate(SCREENS) != [f"Screen of {name}"]:
+                await asyncio.sleep(0.2)
+
+    async def sees_no_screen(self, timeout_s: float = 60.0) -> None:
+        async with asyncio.timeout(timeout_s):
+            while await self.evaluate(SCREEN_TILES):
                 await asyncio.sleep(0.2)
 
     async def _all_rise(self, kind: str, field: str, tracks: int, by: float, timeout_s: float) -> None:

@@ -1,12 +1,12 @@
-"""Chromium and Firefox in one call: both see and hear each other, through mute, reload, and a third picture."""
+"""Chromium and Firefox in one call: both see and hear each other, through mute, reload, and a shared screen."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-from arrivals import DEVICES, Arrive, ArriveInFirefox
-from meeting import Meeting, invite
+from arrivals import DEVICES, SHARES_TAB, Arrive, ArriveInFirefox
+from meeting import DOCTOR_NAME, Meeting, invite
 from person import Person
 
 pytestmark = pytest.mark.browser
@@ -31,9 +31,24 @@ PREFER = """
 async def test_a_patient_in_firefox_and_a_doctor_in_chromium(
     arrive: Arrive, arrive_in_firefox: ArriveInFirefox, meeting: Meeting
 ) -> None:
-    patient, doctor = await arrive_in_firefox("phone"), await arrive("desktop")
+    patient, doctor = await arrive_in_firefox("phone"), await arrive("desktop", devices=(*DEVICES, *SHARES_TAB))
     await meeting.begin(patient, doctor)
     await asyncio.gather(patient.hears(), doctor.hears())
+
+    # A screen comes and goes, and comes again where the first one was.
+    for _ in range(2):
+        await doctor.press("Share screen")
+        await patient.sees_screen_of(DOCTOR_NAME)
+        await asyncio.gather(patient.sees_people(2), doctor.sees_movement())
+        await doctor.press("Stop sharing")
+        await patient.sees_no_screen()
+        await asyncio.gather(patient.sees_movement(), doctor.sees_movement())
+
+    # The microphone.
+    await patient.press("Mute")
+    await silence(patient, doctor)
+    await patient.press("Unmute")
+    await doctor.hears()
 
     # A reload in the call comes back to the call.
     await patient.reload()
@@ -61,8 +76,8 @@ async def test_a_doctor_in_firefox_and_a_patient_in_chromium(
 async def test_four_people_in_two_kinds_of_browser(
     arrive: Arrive, arrive_in_firefox: ArriveInFirefox, meeting: Meeting
 ) -> None:
-    """Everybody sees and hears the three others."""
-    patient, doctor = await arrive("phone", devices=SLOW), await arrive("desktop", devices=SLOW)
+    """Everybody sees and hears the three others, a screen that comes and goes, and one who reloads."""
+    patient, doctor = await arrive("phone", devices=SLOW), await arrive("desktop", devices=(*SLOW, *SHARES_TAB))
     await meeting.begin(patient, doctor)
     guests: dict[str, Person] = {
         "Coumba Kane": await arrive("phone", devices=SLOW),
@@ -78,7 +93,19 @@ async def test_four_people_in_two_kinds_of_browser(
         await guest.sees("call")
     four: tuple[Person, ...] = (patient, doctor, *guests.values())
     await asyncio.gather(*(person.sees_people(3, timeout_s=60) for person in four))
-    await asyncio.gather(*(person.hears() for person in four))
+    await asyncio.gather(*(person.hears(3, timeout_s=60) for person in four))
+
+    receivers = (patient, *guests.values())
+    await doctor.press("Share screen")
+    await asyncio.gather(*(person.sees_screen_of(DOCTOR_NAME) for person in receivers))
+    await doctor.press("Stop sharing")
+    await asyncio.gather(*(person.sees_no_screen() for person in receivers))
+
+    back = guests["Fatou Kane"]
+    await back.reload()
+    await back.sees("call", timeout_s=60)
+    await asyncio.gather(*(person.sees_people(3, timeout_s=60) for person in four))
+    await asyncio.gather(*(person.hears(3, timeout_s=60) for person in four))
     assert [person.broken for person in four] == [[], [], [], []]
 
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from arrivals import DEVICES, Arrive
+from arrivals import DEVICES, SHARES_TAB, Arrive
 from meeting import DOCTOR_NAME, PATIENT_NAME, Meeting
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
 
-# The doctor picks this very tab when the browser asks what to share.
-SHARES_TAB = (*DEVICES, "--auto-accept-this-tab-capture", "--auto-select-tab-capture-source-by-title=Bedside")
-
 
 async def test_screen_microphone_camera_and_hand(arrive: Arrive, meeting: Meeting) -> None:
-    patient, doctor = await arrive("phone"), await arrive("desktop", devices=SHARES_TAB)
+    patient, doctor = await arrive("phone"), await arrive("desktop", devices=(*DEVICES, *SHARES_TAB))
     await meeting.begin(patient, doctor)
     page, desk = patient.page, doctor.page
     seen_by_doctor, seen_by_patient = desk.get_by_test_id("person-tile"), page.get_by_test_id("person-tile")

@@ -11,6 +11,13 @@ import { Subscriber, type RemoteTracks } from "./subscriber";
 const REPORT_EVERY_MS = 5_000;
 /** A publication is worth asking for over a whole short outage. */
 const PUBLISH_RETRY_MS = 30_000;
+/**
+ * The server makes no further offer before it has this answer, so a lost one would hide everybody's
+ * new pictures for good: it is said again until it is heard, or superseded.
+ */
+const ANSWER_RETRY_MS = 600_000;
+/** Saying it twice does no harm, waiting does: people look at an empty place meanwhile. */
+const ANSWER_TIMEOUT_MS = 3_000;
 
 export interface MediaListener {
   onTracks: (tracks: RemoteTracks) => void;
@@ -47,7 +54,11 @@ export class VisitMedia {
     });
     this.subscriber = new Subscriber({
       ways,
-      answer: (answer) => signaling.call("media.answer", answer),
+      answer: (answer) =>
+        signaling.call("media.answer", answer, {
+          timeoutMs: ANSWER_TIMEOUT_MS,
+          retryForMs: ANSWER_RETRY_MS,
+        }),
       restart: () => signaling.call("media.restart", {}),
       tracksChanged: listener.onTracks,
       changed: (state) => listener.onPath("subscribe", state),

@@ -131,8 +131,9 @@ export class Subscriber {
     else this.show(this.current);
     const sdp = pc.localDescription?.sdp;
     if (!sdp) return;
-    // Refused answers are superseded ones: the server's next offer follows without our doing.
-    await this.options
+    // Refused answers are superseded ones: the server's next offer follows without our doing. Not
+    // waited for: an answer that is on its way again must not hold up a newer offer.
+    void this.options
       .answer({ generation: offer.generation, negotiation: offer.negotiation, sdp })
       .catch(() => undefined);
   }
