@@ -95,6 +95,7 @@ static bs_route *find_route(bs_link *link, uint32_t ssrc) {
 }
 
 int bs_link_route(bs_link *link, uint32_t ssrc, bs_source *source, int retransmission) {
+    if (source->link != link) return -1; /* a source tells only its own link that it ends */
     bs_route *route = find_route(link, ssrc);
     if (!route) {
         if (link->routes == BS_ROUTES) return -1;

@@ -122,7 +122,7 @@ void bs_link_move(bs_link *link, const bs_address *address); /* NULL: nowhere */
 void bs_link_use(bs_link *link, uintptr_t incoming, uintptr_t outgoing); /* 0: no keys */
 void bs_link_limit(bs_link *link, uint32_t bytes, uint32_t packets); /* per interval of 100 ms */
 void bs_link_listen(bs_link *link, int level_id, int twcc_id);
-int bs_link_route(bs_link *link, uint32_t ssrc, bs_source *source, int retransmission); /* -1: too many */
+int bs_link_route(bs_link *link, uint32_t ssrc, bs_source *source, int retransmission); /* -1: can't */
 void bs_link_unroute(bs_link *link, uint32_t ssrc);
 void bs_link_inject(bs_link *link, const uint8_t *data, uint32_t size, double now);
 void bs_link_send_rtcp(bs_link *link, const uint8_t *data, uint32_t size);

@@ -122,13 +122,17 @@ static void add_run(batch *batch, const bs_queued **at, uint32_t count, any_addr
     batch->messages++;
 }
 
-/* A run the kernel or the device does not take: one by one. */
-static void send_singly(bs_path *path, const struct msghdr *run) {
+/* A run that was not taken: one by one. How many went. */
+static uint32_t send_singly(bs_path *path, const struct msghdr *run) {
+    uint32_t sent = 0;
     for (size_t index = 0; index < run->msg_iovlen; index++) {
         const struct iovec *vector = &run->msg_iov[index];
         if (sendto(path->descriptor, vector->iov_base, vector->iov_len, MSG_DONTWAIT, run->msg_name, run->msg_namelen) < 0)
             count_failure(path, 1);
+        else
+            sent++;
     }
+    return sent;
 }
 
 static void send_batch(bs_path *path, batch *batch) {
@@ -140,9 +144,10 @@ static void send_batch(bs_path *path, batch *batch) {
             continue;
         }
         struct msghdr *failed = &batch->message[at++].msg_hdr;
-        if (failed->msg_iovlen > 1 && (errno == EIO || errno == EINVAL || errno == EMSGSIZE || errno == ENOPROTOOPT)) {
-            if (errno != EMSGSIZE) path->segmentation = 0; /* neither the kernel nor the device can */
-            send_singly(path, failed);
+        int why = errno;
+        if (failed->msg_iovlen > 1 && (why == EIO || why == EINVAL || why == EMSGSIZE || why == ENOPROTOOPT)) {
+            /* What goes singly but not as a run: the kernel or the device can't. A bad address says nothing of it. */
+            if (send_singly(path, failed) && why != EMSGSIZE) path->segmentation = 0;
         } else {
             count_failure(path, (uint32_t)failed->msg_iovlen);
         }
