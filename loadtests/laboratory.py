@@ -152,7 +152,7 @@ class Laboratory:
         if reason is not None:
             raise LaboratoryError(f"no network laboratory here: {reason}")
         self._add(self.router)
-        _run("ip", "netns", "exec", self.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        _run("ip", "netns", "exec", self.router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         self._nft(self.router, f"add table {TABLE}")
         self._nft(self.router, f"add chain {TABLE} pass {{ type filter hook forward priority 0; }}")
         return self
@@ -197,7 +197,7 @@ class Laboratory:
         address = self._join(outermost, "wan", self.router, port)
         if gateway is not None:
             inner = self._join(namespace, "wan", gateway, "lan")
-            _run("ip", "netns", "exec", gateway, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+            _run("ip", "netns", "exec", gateway, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
             self._nft(gateway, "add table ip nat")
             self._nft(gateway, "add chain ip nat out { type nat hook postrouting priority 100; }")
             self._nft(gateway, "add rule ip nat out oif wan masquerade random")

@@ -170,6 +170,7 @@ async def test_facts_of_one_key_are_numbered_in_commit_order(empty: str, house: 
     async def first() -> None:
         async with bells.transaction() as tx:
             await tx.publish(Rang(bell_id=key))
+            await tx.flush()  # as before a commit
             first_wrote.set()
             async with core.reading() as other:  # the second one now waits for this one's lock
                 while not await other.fetchval(

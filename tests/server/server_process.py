@@ -83,6 +83,8 @@ class Demonstration:
             BEDSIDE_HTTP_PORT=str(self.http_port),
             BEDSIDE_MEDIA_PORT=str(self.media_port),
             BEDSIDE_MEDIA_WORKERS="1",
+            # All of a test's people sign in from one address.
+            BEDSIDE_LIMITS_LOGIN_PER_ADDRESS_PER_MINUTE="300",
             **({"BEDSIDE_MEDIA_ADDRESS": lan} if lan else {}),
         )
         self.lines: list[str] = []

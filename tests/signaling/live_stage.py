@@ -268,7 +268,10 @@ class MediaWorker:
         if self.process is not None and self.process.returncode is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
-            await self.process.wait()
+            try:
+                await asyncio.wait_for(self.process.wait(), 5)
+            except TimeoutError:  # it still hopes that somebody moves its rooms
+                await self.kill()
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         client = await RpcClient.connect(

@@ -64,6 +64,12 @@ class Answering:
         await self.server.stop()
 
 
+@pytest.fixture(scope="session")
+def valkey(valkey: str) -> str:
+    """A database apart: workers of other tests must not be chosen here."""
+    return valkey.replace("db=0", "db=1")
+
+
 @pytest.fixture
 async def redis(valkey: str) -> AsyncIterator[Redis]:
     client: Redis = Redis.from_url(valkey)
