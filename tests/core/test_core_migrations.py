@@ -183,6 +183,7 @@ async def test_facts_of_one_key_are_numbered_in_commit_order(empty: str, house: 
         await first_wrote.wait()
         async with bells.transaction() as tx:
             await tx.publish(Rang(bell_id=key))
+            await tx.flush()
             committed.append(2)
 
     try:
