@@ -23,6 +23,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from core.background import cancel_all
 from core.errors import BedsideError, Unavailable
 from core.sealed import OVERHEAD, NotOpened, Seals
 
@@ -304,8 +305,7 @@ class RpcClient:
     async def close(self) -> None:
         """Close the channel; waiting calls fail with RpcUnavailable."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel_all([self._task])
 
     async def _listen(self) -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.background import cancel_all
 from core.rpc import RpcClient, RpcUnavailable
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,5 @@ class MediaClients:
 
 
 async def _end(channel: _Channel) -> None:
-    for task in channel.tasks:
-        task.cancel()
     await channel.client.close()
-    await asyncio.gather(*channel.tasks, return_exceptions=True)
+    await cancel_all(channel.tasks)
