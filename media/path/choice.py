@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from media.path.api import DatagramHandler, Path
-from media.path.native import NativePath, NotBuilt
+from media.path.native import NativePath
+from media.path.native_library import NotBuilt
 from media.path.python_path import PythonPath
 
 log = logging.getLogger(__name__)

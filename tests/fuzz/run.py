@@ -24,9 +24,9 @@ from pathlib import Path
 
 def native_from(library: Path) -> None:
     """Let the worker load this build of the native path."""
-    from media.path import native
+    from media.path import native_library
 
-    native.library = lambda: library  # type: ignore[assignment]  # another build of the same sources
+    native_library.library = lambda: library  # type: ignore[assignment]  # another build of the same sources
 
 
 def target(name: str, path: str) -> Callable[[bytes], None]:
