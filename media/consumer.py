@@ -12,8 +12,8 @@ from media.rtp.packet import ONE_BYTE_PROFILE
 from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, Chosen
 
 if TYPE_CHECKING:
+    from media.connection import Connection
     from media.producer import Producer
-    from media.transport import Connection
 
 CIPHERTEXTS_AUDIO = 128
 CIPHERTEXTS_VIDEO = 512  # only for the rare receiver without RTX

@@ -6,12 +6,12 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from media import codecs, sdp
+from media.connection import Connection
 from media.errors import InvalidSdp
 from media.producer import Producer
 from media.rtp import rtcp
 from media.rtp.estimate import LossEstimate
 from media.rtp.packet import HEADER, Malformed, payload_start
-from media.transport import Connection
 
 MAX_TRACKS = 8  # of one participant: camera, microphone, screen with sound, and room to spare
 MAX_ROUTES = 64  # SSRCs of one connection

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from media import sdp
 from media.codecs import OPUS_TYPE, RED_TYPE, compatible
+from media.connection import Connection
 from media.consumer import Consumer
 from media.errors import InvalidSdp
 from media.producer import REMB_MAX_AGE_S, Producer
 from media.rtp import rtcp
-from media.transport import Connection
 
 EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.MID: 4}
 # No transport-cc towards receivers: with it they would send no REMB, and their estimate is what

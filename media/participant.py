@@ -11,11 +11,12 @@ from typing import Any
 
 from core.rpc import Peer
 from media import codecs, sdp
+from media.connection import Connection, Owner
 from media.errors import NotJoined, StaleNegotiation
 from media.incoming import Incoming
 from media.outgoing import Outgoing
 from media.producer import Producer
-from media.transport import Connection, Owner, UdpTransport
+from media.transport import UdpTransport
 
 ABANDONED_S = 60.0  # without any connection and without signaling, a participant is let go
 

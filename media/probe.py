@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from media import sdp
+from media.connection import Connection, Owner
 from media.consumer import Consumer
 from media.incoming import Incoming
 from media.path.api import INTERVAL_S
 from media.rtp.rtcp import Part
-from media.transport import Connection, Owner, UdpTransport
+from media.transport import UdpTransport
 
 LIFETIME_S = 30.0
 MAX_BITS_PER_SECOND = 3_000_000

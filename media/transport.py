@@ -1,4 +1,4 @@
-"""One UDP socket for everyone: ICE-lite checks and DTLS for each connection, and when the path is polled.
+"""One UDP socket for everyone: whose each ICE check and DTLS record is, and when the path is polled.
 
 A packet's address names its connection. An address is believed only after an authenticated ICE check
 that nominates it arrived from there; a later one from elsewhere moves the connection at once. What
@@ -9,21 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import secrets
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from media import stun
-from media.dtls import Certificate, Dtls, Srtp
+from media.connection import Connection, Credentials
+from media.dtls import Certificate
 from media.path.api import BATCH, Address, Path
 from media.path.choice import make_path
-from media.rtp.packet import Malformed
-from media.rtp.rtcp import Part, parse
 
-CONSENT_S = 30.0  # RFC 7675, 5.1
-SETUP_S = 30.0  # from the first description to a working association
 BATCHES = 4  # polls before the loop gets its turn
 
 # Few packets are read at once, as they come. Many are read by a timer: one wake-up serves them all.
@@ -35,212 +30,6 @@ DENSE_PERIOD_S = 0.001
 
 class PortTaken(Exception):
     """The UDP port can't be had; the message is one line a person can act on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who gets what arrives on a connection."""
-
-    unknown: Callable[[bytes, float], None]
-    """A decrypted RTP packet whose SSRC has no route yet."""
-    rtcp: Callable[[list[Part], float], None]
-    state: Callable[[str], None]
-    """``connected``, ``failed`` or ``closed``."""
-
-
-class _Credentials:
-    """Our ICE user fragment and password, as one description told them."""
-
-    __slots__ = ("password", "secret", "ufrag")
-
-    def __init__(self) -> None:
-        self.ufrag = secrets.token_hex(8)
-        self.password = secrets.token_hex(16)
-        self.secret = self.password.encode()
-
-
-class Connection:
-    """One ICE+DTLS connection on the shared socket."""
-
-    __slots__ = (
-        "_closing",
-        "_dtls",
-        "_fingerprints",
-        "_former",
-        "_transactions",
-        "_transport",
-        "certificate",
-        "credentials",
-        "heard_at",
-        "link",
-        "owner",
-        "started_at",
-        "state",
-    )
-
-    def __init__(self, transport: UdpTransport, now: float) -> None:
-        self._transport = transport
-        self.certificate = transport.certificate
-        """The worker's when the connection began; later ones don't concern it."""
-        self.owner: Owner | None = None
-        self.credentials = _Credentials()
-        self._former: _Credentials | None = None
-        self._transactions = stun.Transactions()
-        self._fingerprints: list[tuple[str, str]] = []
-        self._dtls: Dtls | None = None
-        self.link = transport.path.link(self)
-        self.state = "new"
-        self.started_at = now
-        self.heard_at = now
-        self._closing = False
-        transport._register(self.credentials, self)
-
-    # Signaling's side
-
-    def renew_credentials(self) -> None:
-        """Fresh ICE credentials for a restart; the old ones stay good until the next restart."""
-        if self._former is not None:
-            self._transport._forget(self._former)
-        self._former = self.credentials
-        self.credentials = _Credentials()
-        self._transport._register(self.credentials, self)
-
-    def set_remote(self, fingerprints: list[tuple[str, str]], now: float) -> None:
-        """The peer's certificate fingerprints. Others than before mean another client: start DTLS anew."""
-        if fingerprints == self._fingerprints:
-            return
-        self._fingerprints = fingerprints
-        self._end_dtls()
-        self.started_at = now
-        self.state = "connecting"
-        self._dtls = Dtls(self.certificate, fingerprints, self._send_datagram, self._dtls_done)
-
-    def same_peer(self, fingerprints: list[tuple[str, str]]) -> bool:
-        """Whether these are the fingerprints of the peer we already talk to."""
-        return fingerprints == self._fingerprints
-
-    def close(self) -> None:
-        """Leave the socket, say goodbye, and cut every reference that could form a cycle."""
-        if self._closing:
-            return
-        self._closing = True
-        owner, self.owner = self.owner, None
-        for credentials in (self.credentials, self._former):
-            if credentials is not None:
-                self._transport._forget(credentials)
-        self._end_dtls()
-        self._transport._leave(self)
-        self.link.close()
-        self.state = "closed"
-        if owner is not None:
-            owner.state("closed")
-
-    def _end_dtls(self) -> None:
-        dtls, self._dtls = self._dtls, None
-        self.link.use(None)
-        if dtls is not None:
-            self._transport._spawn(dtls.close())
-
-    def _dtls_done(self, srtp: Srtp | None) -> None:
-        self.link.use(srtp)
-        if srtp is not None:
-            self.state = "connected"
-            if self.owner is not None:
-                self.owner.state("connected")
-            return
-        failed = self.state != "connected"
-        self.state = "failed" if failed else "closed"
-        if failed and self.owner is not None:
-            self.owner.state("failed")
-        self.close()
-
-    # The socket's side
-
-    def check(self, check: stun.Check, address: Address, now: float) -> bytes | None:
-        """Answer an ICE check addressed to one of our fragments; None when it does not prove itself."""
-        credentials = self.credentials
-        if check.local_ufrag != credentials.ufrag:
-            if self._former is None or check.local_ufrag != self._former.ufrag:
-                return None
-            credentials = self._former
-        if not stun.authentic(check, credentials.secret):
-            return None
-        if not self._transport.accepts(address):
-            return None
-        if check.controlled:
-            return stun.role_conflict(check, credentials.secret)
-        if self._transactions.fresh(check.transaction):
-            self.heard_at = now
-            # After a restart Chromium may nominate a new port towards our former candidate, under the
-            # former credentials, and stay there: both are as good, until another restart.
-            # The first address counts without a nomination: DTLS begins before it, and would wait for its own timer.
-            if (check.use_candidate or self.address is None) and address != self.address:
-                self._transport._move(self, address)
-        elif self.address is not None and address != self.address:
-            # Somebody sends a recorded check from elsewhere. From its own address a repeated one is answered
-            # (the answer was lost), but only a new one is consent, or moves anything.
-            self._transport.refuse("stun_replayed")
-            return None
-        return stun.success(check, credentials.secret, address[0], address[1])
-
-    def dtls(self, datagram: bytes) -> None:
-        """A DTLS record from our address."""
-        if self._dtls is not None:
-            self._dtls.feed(datagram)
-
-    def rtcp(self, data: bytes, now: float) -> None:
-        """A decrypted compound packet."""
-        try:
-            parts = parse(data)
-        except Malformed:
-            self._transport.refuse("rtcp_malformed")
-            return
-        if self.owner is not None:
-            self.owner.rtcp(parts, now)
-
-    def unknown(self, packet: bytes, now: float) -> None:
-        """A decrypted RTP packet whose SSRC has no route."""
-        if self.owner is not None:
-            self.owner.unknown(packet, now)
-
-    # Sending
-
-    def send_rtcp(self, packet: bytes) -> None:
-        """Encrypt and send a compound RTCP packet."""
-        self.link.send_rtcp(packet)
-        self._transport.flush_soon()
-
-    def feedback(self, media_ssrc: int) -> None:
-        """Send transport-wide feedback for what came since the last call."""
-        self.link.feedback(media_ssrc)
-        self._transport.flush_soon()
-
-    @property
-    def address(self) -> Address | None:
-        """The peer's, once a check nominated it."""
-        return self.link.address
-
-    @property
-    def fingerprint(self) -> str:
-        """Our certificate's, for the description."""
-        return self.certificate.fingerprint
-
-    @property
-    def ready(self) -> bool:
-        return self.link.ready
-
-    def _send_datagram(self, data: bytes) -> None:
-        if self.address is None:
-            return  # DTLS sends again; the address is nominated by then
-        self._transport.send(data, self.address)
-
-    def tick(self, now: float) -> None:
-        """Once a second: drop a peer that went silent."""
-        stuck = self.state == "connecting" and now - self.started_at > SETUP_S
-        if stuck or (self.address is not None and now - self.heard_at > CONSENT_S):
-            if self.owner is not None:
-                self.owner.state("failed")
-            self.close()
 
 
 class UdpTransport:
@@ -420,27 +209,27 @@ class UdpTransport:
             return
         self.send(answer, address)
 
-    def _register(self, credentials: _Credentials, connection: Connection) -> None:
+    def register(self, credentials: Credentials, connection: Connection) -> None:
         self._by_ufrag[credentials.ufrag] = connection
 
-    def _forget(self, credentials: _Credentials) -> None:
+    def forget(self, credentials: Credentials) -> None:
         self._by_ufrag.pop(credentials.ufrag, None)
 
-    def _move(self, connection: Connection, address: Address) -> None:
-        self._leave(connection)
+    def move(self, connection: Connection, address: Address) -> None:
+        self.leave(connection)
         former = self._by_address.get(address)
         if former is not None:
-            self._leave(former)  # its client left this port to another; its next check finds it again
+            self.leave(former)  # its client left this port to another; its next check finds it again
         self._by_address[address] = connection
         connection.link.move(address)
 
-    def _leave(self, connection: Connection) -> None:
+    def leave(self, connection: Connection) -> None:
         address = connection.address
         if address is not None and self._by_address.get(address) is connection:
             del self._by_address[address]
         connection.link.move(None)
 
-    def _spawn(self, work: Coroutine[object, object, None]) -> None:
+    def spawn(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -19,11 +19,12 @@ from pylibsrtp import Error, Policy, Session
 
 from core.rpc import Params
 from media import sdp, stun
+from media.connection import Connection
 from media.control import Control
 from media.dtls import Certificate, Srtp
 from media.router import REPORT_EVERY
 from media.rtp.packet import HEADER
-from media.transport import Connection, UdpTransport
+from media.transport import UdpTransport
 
 KEY = bytes(range(28))  # AEAD_AES_128_GCM: 16 of key, 12 of salt; the same for all, both ways
 ROOM = "r"

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from core.rpc import Params
 from media import codecs, sdp
 from media.codecs import Preferences
+from media.connection import Connection
 from media.control import Control
 from media.dtls import Certificate
 from media.outgoing import Outgoing
 from media.producer import Producer
 from media.rtp import red
-from media.transport import Connection, UdpTransport
+from media.transport import UdpTransport
 
 CAPTURED = Path(__file__).with_name("sdp")
 FINGERPRINT = ":".join(["AB"] * 32)

@@ -11,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media import codecs, sdp
+from media.connection import Connection
 from media.dtls import Certificate
 from media.incoming import Incoming
 from media.producer import Producer
 from media.rtp import rtcp
 from media.rtp.estimate import CEILING, FLOOR, START, LossEstimate
-from media.transport import Connection, UdpTransport
+from media.transport import UdpTransport
 
 OFFER = (Path(__file__).with_name("sdp") / "chromium.offer").read_text()
 SOURCES = {"0": "microphone", "1": "camera"}

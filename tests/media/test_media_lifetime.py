@@ -11,6 +11,7 @@ import pytest
 
 from core.rpc import Params
 from media import sdp
+from media.connection import Connection
 from media.consumer import Consumer
 from media.control import Control
 from media.dtls import Certificate, Dtls
@@ -19,7 +20,7 @@ from media.outgoing import Outgoing
 from media.participant import Participant
 from media.producer import Producer
 from media.rtp.history import History
-from media.transport import Connection, UdpTransport
+from media.transport import UdpTransport
 
 KINDS = (Participant, Connection, Producer, Consumer, Dtls, Incoming, Outgoing, History)
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media import stun
+from media.connection import Connection, Owner
 from media.dtls import Certificate
-from media.transport import Connection, Owner, UdpTransport
+from media.transport import UdpTransport
 
 PASSWORD = b"a-password-of-the-server"
 TRANSACTION = bytes(range(12))
