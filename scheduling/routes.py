@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from core.errors import Forbidden, InvalidInput, InvalidTransition, NotFound, VersionConflict
 from core.http.routes import Call, Routes
-from scheduling import schemas
+from scheduling import schedule_schemas, schemas
 from scheduling.booking import Booking, Request
 from scheduling.drop_ins import DropIns
 from scheduling.errors import SeriesConflict, SlotNotOffered, SlotTaken, TooManyHolds
@@ -69,36 +69,36 @@ def _offers(routes: Routes, offers: Offers) -> None:
         free, time_zone = await offers.available(query.practitioner_id, query.date, query.days)
         return schemas.Slots(items=[schemas.Slot.of(each) for each in free], time_zone=time_zone)
 
-    @routes.get("/practitioners/{id}/schedule", returns=schemas.ScheduleBody, errors=(Forbidden, NotFound))
-    async def read_schedule(call: Call[None, None]) -> schemas.ScheduleBody:
+    @routes.get("/practitioners/{id}/schedule", returns=schedule_schemas.ScheduleBody, errors=(Forbidden, NotFound))
+    async def read_schedule(call: Call[None, None]) -> schedule_schemas.ScheduleBody:
         """Read a practitioner's opening hours"""
-        return schemas.ScheduleBody.of(await offers.schedule(call.principal, call.id()))
+        return schedule_schemas.ScheduleBody.of(await offers.schedule(call.principal, call.id()))
 
     @routes.put(
         "/practitioners/{id}/schedule",
-        body=schemas.ScheduleBody,
-        returns=schemas.ScheduleBody,
+        body=schedule_schemas.ScheduleBody,
+        returns=schedule_schemas.ScheduleBody,
         errors=(Forbidden, NotFound, VersionConflict),
     )
-    async def write_schedule(call: Call[schemas.ScheduleBody, None]) -> schemas.ScheduleBody:
+    async def write_schedule(call: Call[schedule_schemas.ScheduleBody, None]) -> schedule_schemas.ScheduleBody:
         """Replace a practitioner's opening hours"""
         body = call.body
-        return schemas.ScheduleBody.of(
+        return schedule_schemas.ScheduleBody.of(
             await offers.save_schedule(call.principal, call.id(), body.schedule(), body.version)
         )
 
     @routes.post(
         "/practitioners/{id}/schedule/preview",
-        body=schemas.PreviewBody,
-        returns=schemas.PreviewSlots,
+        body=schedule_schemas.PreviewBody,
+        returns=schedule_schemas.PreviewSlots,
         idempotency="none",
         errors=(Forbidden, NotFound),
     )
-    async def preview(call: Call[schemas.PreviewBody, None]) -> schemas.PreviewSlots:
+    async def preview(call: Call[schedule_schemas.PreviewBody, None]) -> schedule_schemas.PreviewSlots:
         """Show the slots a schedule would give; saves nothing"""
         body = call.body
         shown = await offers.preview(call.principal, call.id(), body.schedule.schedule(), body.first, body.days)
-        return schemas.PreviewSlots(
+        return schedule_schemas.PreviewSlots(
             items=[schemas.Slot.of(each) for each in shown.slots],
             taken=[schemas.Slot.of(each) for each in shown.taken],
             time_zone=body.schedule.time_zone,
