@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, Chosen, Codec, Media
+from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_CC, Chosen, Codec, Media
 
 SUPPORTED_EXTENSIONS = {"audio": (MID, AUDIO_LEVEL, TRANSPORT_CC), "video": (MID, ABS_SEND_TIME, TRANSPORT_CC)}
 VIDEO = ("vp8", "h264", "vp9", "av1")
@@ -18,6 +18,7 @@ FEEDBACK = {
     "audio": ("nack", "transport-cc"),
     "video": ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"),
 }
+SIMULCAST_EXTENSIONS = (RID, REPAIRED_RID)
 PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF")
 HIGHEST_EXTENSION = 14  # one-byte header extensions (RFC 8285, 4.2)
 OPUS_TYPE = 111
@@ -69,7 +70,8 @@ def choose(media: Media, preferences: Preferences = DEFAULT) -> Chosen | None:
     extensions: dict[str, int] = {}
     for identifier, uri in media.extensions.items():
         usable = identifier <= HIGHEST_EXTENSION and identifier not in media.not_sent
-        if usable and uri in SUPPORTED_EXTENSIONS[media.kind]:
+        wanted = uri in SUPPORTED_EXTENSIONS[media.kind] or (bool(rids(media)) and uri in SIMULCAST_EXTENSIONS)
+        if usable and wanted:
             extensions.setdefault(uri, identifier)
     # Feedback of numbers nobody stamps, or numbers nobody wants feedback of, are of no use.
     if "transport-cc" not in feedback:
@@ -81,6 +83,12 @@ def choose(media: Media, preferences: Preferences = DEFAULT) -> Chosen | None:
     if "nack" not in feedback:
         feedback.insert(0, "nack")  # Chromium honours it in an answer without having offered it
     return Chosen(with_fec(codec), None, extensions, feedback, red_of(codec, offered) if preferences.red else None)
+
+
+def rids(media: Media) -> list[str]:
+    """The encodings of a section that come on SSRCs of their own, lowest first as browsers order them; or none."""
+    offered = [rid for rid in media.simulcast if rid in media.rids]
+    return offered if media.kind == "video" and len(offered) > 1 and RID in media.extensions.values() else []
 
 
 def _supported(kind: str, codec: Codec) -> bool:

@@ -24,11 +24,14 @@ MAX_CANDIDATES = 512  # the whole description; none is used, a lite agent learns
 MAX_FINGERPRINTS = 8
 MAX_PARAMETERS = 512  # characters of one format's parameters
 MAX_FEEDBACK = 16  # of one payload type
+MAX_RIDS = 4  # encodings of one media section; browsers send three
 EVERY = -1  # feedback of all payload types, "*"
 
 MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
 AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
+REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 START_BITRATE_KBPS = 1500  # reaches 720 lines within two seconds; estimation takes over from there
 
@@ -43,6 +46,7 @@ REVERSED: dict[Direction, Direction] = {
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}")
 _ICE = re.compile(r"[A-Za-z0-9+/=_-]+")
+_RID = re.compile(r"[A-Za-z0-9_-]{1,16}")
 _HEX_PAIRS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){19,63}")
 
 
@@ -80,6 +84,8 @@ class Media:
     ssrcs: list[int] = field(default_factory=list)
     retransmission: dict[int, int] = field(default_factory=dict)  # RTX ssrc -> media ssrc
     rtcp_mux: bool = False
+    rids: list[str] = field(default_factory=list)  # that the writer sends, as described
+    simulcast: list[str] = field(default_factory=list)  # rids of the encodings it sends, in its order
     parameters: dict[int, str] = field(default_factory=dict)  # by payload type, as read
     feedback: dict[int, list[str]] = field(default_factory=dict)  # by payload type, EVERY for all
 
@@ -224,6 +230,10 @@ def _media_attribute(media: Media, name: str, value: str) -> None:
             kinds.append(rest.strip()[:64])
     elif name == "extmap":
         _extension(media, value)
+    elif name == "rid":
+        _rid(media, value)
+    elif name == "simulcast":
+        _simulcast(media, value)
     elif name == "ssrc":
         ssrc = _number(value.partition(" ")[0], 0, 0xFFFFFFFF)
         if ssrc not in media.ssrcs:
@@ -234,6 +244,24 @@ def _media_attribute(media: Media, name: str, value: str) -> None:
         pair = value.split()[1:]
         if len(pair) == 2 and len(media.retransmission) < MAX_SSRCS:
             media.retransmission[_number(pair[1], 0, 0xFFFFFFFF)] = _number(pair[0], 0, 0xFFFFFFFF)
+
+
+def _rid(media: Media, value: str) -> None:
+    """RFC 8851; restrictions are the sender's business."""
+    identifier, _, rest = value.partition(" ")
+    if rest.partition(" ")[0] != "send":
+        return
+    if not _RID.fullmatch(identifier) or identifier in media.rids or len(media.rids) >= MAX_RIDS:
+        raise InvalidSdp("a rid is malformed, used twice or one too many")
+    media.rids.append(identifier)
+
+
+def _simulcast(media: Media, value: str) -> None:
+    """RFC 8853, 5.1: encodings by ``;``, alternatives of one by ``,`` (the first counts), ``~`` for paused ones."""
+    parts = value.split()
+    for direction, encodings in zip(parts[::2], parts[1::2], strict=False):
+        if direction == "send" and not media.simulcast:
+            media.simulcast = [one.split(",")[0].removeprefix("~") for one in encodings.split(";")]
 
 
 def _extension(media: Media, value: str) -> None:
@@ -302,6 +330,7 @@ class Section:
     stream: str = ""
     track: str = ""
     start_bitrate: bool = False
+    rids: list[str] = field(default_factory=list)  # encodings we receive
 
 
 def candidates(addresses: list[tuple[str, int]]) -> list[str]:
@@ -363,6 +392,9 @@ def _section(local: Local, setup: str, section: Section) -> list[str]:
             f"a=rtpmap:{red.payload_type} red/{red.clock_rate}{channels}",
             f"a=fmtp:{red.payload_type} {codec.payload_type}/{codec.payload_type}",
         ]
+    if section.rids:
+        lines += [f"a=rid:{rid} recv" for rid in section.rids]
+        lines.append("a=simulcast:recv " + ";".join(section.rids))
     if chosen.rtx is not None:
         lines += [f"a=rtpmap:{chosen.rtx} rtx/{codec.clock_rate}", f"a=fmtp:{chosen.rtx} apt={codec.payload_type}"]
     if section.ssrc and section.direction in ("sendonly", "sendrecv"):

@@ -45,6 +45,15 @@ typedef struct {
     int transport;   /* the transport-wide number, or -1 */
 } bs_rtp;
 
+/* Where a payload says which picture it belongs to (picture.c). */
+typedef struct {
+    uint32_t at;       /* of the picture id; 0: it does not say */
+    int wide;          /* 15 bits, not 7 */
+    uint32_t picture;
+    uint32_t index_at; /* of TL0PICIDX, 0 without */
+    uint32_t index;
+} bs_place;
+
 /* What a source is given. */
 typedef struct {
     uint16_t number;
@@ -53,6 +62,7 @@ typedef struct {
     int level;
     const uint8_t *payload;
     uint32_t size;
+    bs_place place; /* where its source has siblings */
 } bs_packet;
 
 /* A packet kept (history.c). */
@@ -151,11 +161,15 @@ struct bs_source {
     bs_history history;
     bs_loss loss;
     bs_statistics statistics;
-    bs_sink *sinks, *last_sink;
+    bs_sink *sinks;
+    bs_sink *entering; /* go over to this at its next key frame */
 };
 
+/* How packets of a source were numbered from some packet on. */
 typedef struct {
+    uint32_t source; /* its id */
     int64_t first, offset;
+    uint32_t shift, picture, index;
 } bs_mapping;
 
 typedef struct {
@@ -173,12 +187,19 @@ struct bs_sink {
     bs_sink_figures figures;
     bs_source *source; /* NULL once that is gone */
     bs_link *link;     /* the same */
-    bs_sink *next_of_source, *next_of_link;
+    bs_source *target; /* what it goes over to, or NULL */
+    bs_sink *next_of_source, *next_of_link, *next_entering;
     uint32_t ssrc, rtx_ssrc;
     int payload_type, rtx_type, changes, resync;
     uint32_t prefix_size;
     uint8_t prefix[BS_MAX_PREFIX];
     int64_t next, rtx_sequence, offset, floor;
+    int64_t base; /* what turns the clock that siblings share into ours; -1 while unknown */
+    uint32_t picture, index; /* added to picture ids and TL0PICIDX */
+    int has_last;
+    uint32_t last_timestamp; /* of the newest packet, as sent */
+    double last_at;
+    bs_place last_place;
     bs_mapping mappings[BS_MAPPINGS];
     uint32_t mapped; /* how many there have been */
     bs_ciphertext *ciphertexts;
@@ -214,6 +235,11 @@ int bs_red_primary(const uint8_t *payload, uint32_t size, uint32_t *at);
 /* keyframe.c */
 int bs_is_keyframe(int codec, const uint8_t *payload, uint32_t size);
 
+/* picture.c */
+bs_place bs_picture_place(int codec, const uint8_t *payload, uint32_t size);
+void bs_picture_rewrite(uint8_t *payload, const bs_place *place, uint32_t picture, uint32_t index);
+uint32_t bs_picture_lines(int codec, const uint8_t *payload, uint32_t size);
+
 /* history.c: 1 kept, 0 for a duplicate, -1 without memory. */
 int bs_history_open(bs_history *history, uint32_t size);
 int bs_history_add(bs_history *history, int64_t sequence, const bs_packet *packet, double now);
@@ -228,8 +254,9 @@ void bs_statistics_reset(bs_source *source);
 void bs_statistics_packet(bs_source *source, int64_t sequence, const bs_packet *packet, double now);
 
 /* source.c, sink.c */
-void bs_source_receive(bs_source *source, const bs_packet *packet, double now);
+void bs_source_receive(bs_source *source, bs_packet *packet, double now); /* fills in the packet's place */
 void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, double now);
+void bs_sink_enter(bs_sink *sink, bs_source *source, const bs_packet *packet, double now);
 
 /* link.c */
 void bs_link_media(bs_link *link, uint8_t *data, uint32_t size, double now);

@@ -171,7 +171,7 @@ static void rtp(bs_link *link, uint8_t *data, uint32_t size, double now, int fir
     bs_source *source = route->source;
     int type = read.second & 0x7F, wrong = 0;
     bs_packet packet = {read.number, read.timestamp,    read.second & 0x80, read.first & 0x20,
-                        read.level,  data + read.start, size - read.start};
+                        read.level,  data + read.start, size - read.start,  {0}};
     if (route->retransmission) {
         if (type != source->rtx_type) {
             drops[BS_DROP_UNROUTED]++;

@@ -84,6 +84,9 @@ typedef struct {
     uint32_t missing;
     uint32_t muted;
     uint32_t tapped;
+    uint32_t layered; /* it has siblings */
+    uint32_t lines;   /* height of the newest key frame, 0 where unknown */
+    int64_t shift;    /* from its timestamps to a clock its siblings share; -1 while unknown */
 } bs_source_figures;
 
 typedef struct {
@@ -93,6 +96,9 @@ typedef struct {
     uint64_t resend_misses;
     uint32_t active;
     uint32_t paused;
+    uint32_t source; /* the id of what it forwards now, 0 for none */
+    uint32_t target; /* of what it goes over to */
+    uint32_t shift;  /* added to timestamps */
 } bs_sink_figures;
 
 typedef struct {
@@ -145,4 +151,6 @@ bs_sink_figures *bs_sink_read(bs_sink *sink);
 int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *prefix,
                       uint32_t prefix_size, int changes, uint32_t keep); /* -1: can't */
 void bs_sink_resync(bs_sink *sink);
+/* Go over to a sibling of its source at the next key frame of that; to its own source: stay. */
+void bs_sink_switch(bs_sink *sink, bs_source *target);
 void bs_sink_resend(bs_sink *sink, const uint16_t *numbers, uint32_t count, double now, double guard);

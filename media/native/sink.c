@@ -8,21 +8,48 @@
 #define RESENDS_PER_INTERVAL 150
 #define MAX_KEEP 4096
 
+/* At the end: sinks are served in the order they came. */
+static void join(bs_sink *sink, bs_source *source) {
+    bs_sink **at = &source->sinks;
+    while (*at) at = &(*at)->next_of_source;
+    *at = sink;
+    sink->next_of_source = NULL;
+    sink->source = source;
+    sink->figures.source = source->id;
+}
+
+static void leave(bs_sink *sink) {
+    if (!sink->source) return;
+    bs_sink **at = &sink->source->sinks;
+    while (*at && *at != sink) at = &(*at)->next_of_source;
+    if (*at) *at = sink->next_of_source;
+    sink->source = NULL;
+    sink->figures.source = 0;
+}
+
+/* Go nowhere. */
+static void stay(bs_sink *sink) {
+    if (!sink->target) return;
+    bs_sink **at = &sink->target->entering;
+    while (*at && *at != sink) at = &(*at)->next_entering;
+    if (*at) *at = sink->next_entering;
+    sink->next_entering = NULL;
+    sink->target = NULL;
+    sink->figures.target = 0;
+}
+
 bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t first_sequence) {
     bs_sink *sink = calloc(1, sizeof *sink);
     if (!sink) return NULL;
-    sink->source = source;
     sink->link = link;
     sink->ssrc = ssrc;
     sink->next = (int64_t)first_sequence + 65536;
     sink->rtx_sequence = first_sequence;
     sink->rtx_type = -1;
     sink->resync = 1;
+    sink->base = -1;
     sink->interval_at = -BS_INTERVAL_S;
-    /* At the end: sinks are served in the order they came. */
-    bs_sink **at = &source->sinks;
-    while (*at) at = &(*at)->next_of_source;
-    *at = sink;
+    join(sink, source);
     sink->next_of_link = link->sinks;
     link->sinks = sink;
     return sink;
@@ -36,11 +63,8 @@ static void forget_ciphertexts(bs_sink *sink) {
 }
 
 void bs_sink_free(bs_sink *sink) {
-    if (sink->source) {
-        bs_sink **at = &sink->source->sinks;
-        while (*at && *at != sink) at = &(*at)->next_of_source;
-        if (*at) *at = sink->next_of_source;
-    }
+    stay(sink);
+    leave(sink);
     if (sink->link) {
         bs_sink **at = &sink->link->sinks;
         while (*at && *at != sink) at = &(*at)->next_of_link;
@@ -54,6 +78,53 @@ void bs_sink_free(bs_sink *sink) {
 bs_sink_figures *bs_sink_read(bs_sink *sink) { return &sink->figures; }
 
 void bs_sink_resync(bs_sink *sink) { sink->resync = 1; }
+
+void bs_sink_switch(bs_sink *sink, bs_source *target) {
+    stay(sink);
+    if (!sink->source || target == sink->source) return;
+    bs_sink **at = &target->entering;
+    while (*at) at = &(*at)->next_entering;
+    *at = sink;
+    sink->target = target;
+    sink->figures.target = target->id;
+}
+
+/* What to add to the source's timestamps from this one on: by its clock, or by arrival where that is unknown. */
+static uint32_t aligned(bs_sink *sink, const bs_source *source, uint32_t timestamp, int64_t elapsed) {
+    uint32_t last = sink->last_timestamp, shift;
+    int known = source->figures.shift >= 0;
+    if (known && sink->base >= 0) {
+        shift = (uint32_t)sink->base + (uint32_t)source->figures.shift;
+        int64_t ahead = (int32_t)(timestamp + shift - last), most = source->clock / 2;
+        if (ahead > 0 && ahead <= elapsed + most) return shift;
+        /* The other encoding was ahead of this one: the same picture, or the next. */
+        if (ahead <= 0 && ahead > -most) return last + 1 - timestamp;
+    }
+    shift = last + (uint32_t)(elapsed > 1 ? elapsed : 1) - timestamp;
+    if (known) sink->base = (uint32_t)(shift - (uint32_t)source->figures.shift);
+    return shift;
+}
+
+void bs_sink_enter(bs_sink *sink, bs_source *source, const bs_packet *packet, double now) {
+    bs_source *former = sink->source;
+    sink->target = NULL;
+    sink->figures.target = 0;
+    if (former && sink->base < 0 && former->figures.shift >= 0)
+        sink->base = (uint32_t)(sink->figures.shift - (uint32_t)former->figures.shift);
+    leave(sink);
+    join(sink, source);
+    sink->resync = 1;
+    if (!sink->has_last) {
+        sink->figures.shift = 0;
+        return;
+    }
+    int64_t elapsed = (int64_t)((now - sink->last_at) * source->clock);
+    sink->figures.shift = aligned(sink, source, packet->timestamp, elapsed);
+    if (packet->place.at && sink->last_place.at) {
+        sink->picture = (sink->last_place.picture + 1 - packet->place.picture) & 0x7FFF;
+        sink->index = (sink->last_place.index + 1 - packet->place.index) & 0xFF;
+    }
+}
 
 int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *prefix,
                       uint32_t prefix_size, int changes, uint32_t keep) {
@@ -87,8 +158,8 @@ static bs_resent *resent_place(bs_sink *sink, int64_t number) {
 }
 
 /* Header, extensions, payload (after an RTX's original number, -1 for none); encrypted. NULL when it can't be. */
-static bs_queued *write(bs_sink *sink, const bs_packet *packet, int type, int64_t number, uint32_t ssrc,
-                        int64_t original, double now) {
+static bs_queued *write(bs_sink *sink, const bs_packet *packet, const bs_mapping *as, int type, int64_t number,
+                        uint32_t ssrc, int64_t original, double now) {
     bs_link *link = sink->link;
     if (!link || !link->outgoing || !link->address.family) return NULL;
     bs_path *path = link->path;
@@ -103,7 +174,7 @@ static bs_queued *write(bs_sink *sink, const bs_packet *packet, int type, int64_
     at[0] = (uint8_t)((sink->prefix_size ? 0x90 : 0x80) | packet->padding);
     at[1] = (uint8_t)(packet->marker | type);
     bs_put16(at + 2, (uint32_t)number & 0xFFFF);
-    bs_put32(at + 4, packet->timestamp);
+    bs_put32(at + 4, packet->timestamp + as->shift);
     bs_put32(at + 8, ssrc);
     at += 12;
     memcpy(at, sink->prefix, sink->prefix_size);
@@ -121,6 +192,7 @@ static bs_queued *write(bs_sink *sink, const bs_packet *packet, int type, int64_
         at += 2;
     }
     if (packet->size) memcpy(at, packet->payload, packet->size);
+    if (packet->place.at && (as->picture || as->index)) bs_picture_rewrite(at, &packet->place, as->picture, as->index);
     int length = (int)size;
     if (path->protect(link->outgoing, place->data, &length) != 0 || length < (int)size ||
         length > (int)sizeof place->data) {
@@ -150,6 +222,16 @@ static void keep_ciphertext(bs_sink *sink, int64_t number, const bs_queued *sent
     memcpy(kept->data, sent->data, sent->size);
 }
 
+static void remember(bs_sink *sink, const bs_packet *packet, const bs_mapping *as, double now) {
+    sink->has_last = 1;
+    sink->last_timestamp = packet->timestamp + as->shift;
+    sink->last_at = now;
+    if (!packet->place.at) return;
+    sink->last_place = packet->place;
+    sink->last_place.picture += as->picture;
+    sink->last_place.index += as->index;
+}
+
 void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, double now) {
     bs_link *link = sink->link;
     if (!sink->figures.active || sink->figures.paused || !link) return;
@@ -158,14 +240,17 @@ void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, d
         sink->resync = 0;
         sink->offset = sink->next - sequence;
         sink->floor = sequence;
-        sink->mappings[sink->mapped++ % BS_MAPPINGS] = (bs_mapping){sequence, sink->offset};
+        sink->mappings[sink->mapped++ % BS_MAPPINGS] = (bs_mapping){
+            sink->figures.source, sequence, sink->offset, sink->figures.shift, sink->picture, sink->index};
     }
     if (sequence < sink->floor) return; /* from before the source was switched on */
     int64_t number = sequence + sink->offset;
-    bs_queued *place = write(sink, packet, sink->payload_type, number, sink->ssrc, -1, now);
+    const bs_mapping *as = &sink->mappings[(sink->mapped - 1) % BS_MAPPINGS];
+    bs_queued *place = write(sink, packet, as, sink->payload_type, number, sink->ssrc, -1, now);
     if (!place) return;
     if (number >= sink->next) {
         sink->next = number + 1;
+        if (sink->source->figures.layered) remember(sink, packet, as, now);
     } else {
         /* Late: the receiver asked for it while it was under way. Those requests are answered by this. */
         bs_resent *resent = resent_place(sink, number);
@@ -187,18 +272,29 @@ static int resend_ciphertext(bs_sink *sink, int64_t number) {
     return 1;
 }
 
+/* A sibling of the present source, or that itself; NULL once it is gone. */
+static const bs_source *find_source(const bs_sink *sink, uint32_t id) {
+    if (sink->source->id == id) return sink->source;
+    const bs_source *source = sink->source->link ? sink->source->link->sources : NULL;
+    while (source && source->id != id) source = source->next_of_link;
+    return source;
+}
+
 static int resend_one(bs_sink *sink, int64_t number, double now) {
     if (sink->keep) return resend_ciphertext(sink, number);
     if (sink->rtx_type < 0) return 0;
     uint32_t known = sink->mapped < BS_MAPPINGS ? sink->mapped : BS_MAPPINGS;
     for (uint32_t back = 1; back <= known; back++) {
-        const bs_mapping *mapping = &sink->mappings[(sink->mapped - back) % BS_MAPPINGS];
-        if (number - mapping->offset < mapping->first) continue;
-        const bs_kept *kept = bs_history_get(&sink->source->history, number - mapping->offset, now);
+        const bs_mapping *as = &sink->mappings[(sink->mapped - back) % BS_MAPPINGS];
+        if (number - as->offset < as->first) continue;
+        const bs_source *source = find_source(sink, as->source);
+        const bs_kept *kept = source ? bs_history_get(&source->history, number - as->offset, now) : NULL;
         if (!kept) return 0;
-        bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size};
+        bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size, {0}};
+        if (as->picture || as->index) packet.place = bs_picture_place(source->codec, kept->payload, kept->size);
         sink->rtx_sequence++;
-        bs_queued *place = write(sink, &packet, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF, now);
+        bs_queued *place =
+            write(sink, &packet, as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF, now);
         if (!place) return 0;
         commit(sink, place);
         return 1;

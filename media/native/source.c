@@ -23,6 +23,7 @@ bs_source *bs_source_new(bs_link *link, uint32_t id, uint32_t history, double na
     source->loss.max_age = nack_age;
     source->unwrapper.highest = -1;
     source->figures.level = 127.0;
+    source->figures.shift = -1;
     bs_loss_reset(&source->loss);
     bs_statistics_reset(source);
     source->next_of_link = link->sources;
@@ -45,7 +46,14 @@ static void leave_link(bs_source *source) {
 
 void bs_source_free(bs_source *source) {
     leave_link(source);
-    for (bs_sink *sink = source->sinks; sink; sink = sink->next_of_source) sink->source = NULL;
+    for (bs_sink *sink = source->sinks; sink; sink = sink->next_of_source) {
+        sink->source = NULL;
+        sink->figures.source = 0;
+    }
+    for (bs_sink *sink = source->entering; sink; sink = sink->next_entering) {
+        sink->target = NULL;
+        sink->figures.target = 0;
+    }
     bs_history_close(&source->history);
     free(source->loss.missing);
     free(source);
@@ -104,7 +112,19 @@ static void tap(bs_source *source, int64_t sequence, const bs_packet *packet, do
     event->now = now;
 }
 
-void bs_source_receive(bs_source *source, const bs_packet *packet, double now) {
+/* Its key frame begins: those who waited for it come over, in the order they asked. */
+static void enter(bs_source *source, const bs_packet *packet, double now) {
+    bs_packet first = *packet;
+    first.place = bs_picture_place(source->codec, packet->payload, packet->size);
+    while (source->entering) {
+        bs_sink *sink = source->entering;
+        source->entering = sink->next_entering;
+        sink->next_entering = NULL;
+        bs_sink_enter(sink, source, &first, now);
+    }
+}
+
+void bs_source_receive(bs_source *source, bs_packet *packet, double now) {
     bs_source_figures *figures = &source->figures;
     int64_t sequence = bs_peek(&source->unwrapper, packet->number);
     if (sequence < source->unwrapper.highest - FAR_BEHIND) {
@@ -127,9 +147,14 @@ void bs_source_receive(bs_source *source, const bs_packet *packet, double now) {
         notice_loss(source, sequence, now);
     if (packet->level >= 0)
         figures->level += ((packet->level & 0x7F) - figures->level) * 0.1;
-    else if (bs_is_keyframe(source->codec, packet->payload, packet->size))
+    else if (bs_is_keyframe(source->codec, packet->payload, packet->size)) {
+        uint32_t lines = bs_picture_lines(source->codec, packet->payload, packet->size);
         figures->keyframes++;
+        if (lines) figures->lines = lines;
+        if (source->entering && sequence == source->unwrapper.highest && !figures->muted) enter(source, packet, now);
+    }
     if (figures->tapped) tap(source, sequence, packet, now);
     if (figures->muted) return;
+    if (figures->layered) packet->place = bs_picture_place(source->codec, packet->payload, packet->size);
     for (bs_sink *sink = source->sinks; sink; sink = sink->next_of_source) bs_sink_forward(sink, sequence, packet, now);
 }

@@ -107,6 +107,28 @@ class Sink(Protocol):
     def resent(self) -> int: ...
     @property
     def resend_misses(self) -> int: ...
+    @property
+    def source(self) -> Source | None:
+        """What it forwards now; None once closed."""
+        ...
+
+    @property
+    def target(self) -> Source | None:
+        """What it goes over to at the next key frame of that."""
+        ...
+
+    @property
+    def shift(self) -> int:
+        """What is added to timestamps of the present source."""
+        ...
+
+    def switch(self, source: Source) -> None:
+        """Go over to a sibling of the present source at its next key frame; the present one: stay.
+
+        Numbers, timestamps and picture ids go on; requests for what went out before are still answered.
+        """
+        ...
+
     def configure(
         self, payload_type: int, rtx_type: int | None, rtx_ssrc: int, prefix: bytes, changes: int, keep: int
     ) -> None:
@@ -132,6 +154,15 @@ class Source(Protocol):
 
     muted: bool
     """Nothing is forwarded while set; receiving goes on."""
+    layered: bool
+    """It has siblings (other encodings of the same pictures) that sinks may go over to and come from."""
+    shift: int | None
+    """Added to its timestamps it makes those of one clock it shares with its siblings; None: not known."""
+
+    @property
+    def lines(self) -> int:
+        """Height of the newest key frame; 0 where that is not told."""
+        ...
 
     @property
     def started(self) -> bool:

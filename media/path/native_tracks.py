@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.path.api import AUDIO_HISTORY, AUDIO_NACK_AGE_S, VIDEO_HISTORY, Link, SourceHandler, Tap
+from media.path.api import AUDIO_HISTORY, AUDIO_NACK_AGE_S, VIDEO_HISTORY, Link, Source, SourceHandler, Tap
 from media.path.native_library import NativeObject
 from media.rtp.nack import MAX_AGE_S, MAX_MISSING
 
@@ -55,6 +55,26 @@ class NativeSink(NativeObject):
     def resend_misses(self) -> int:
         return int(self._figures.resend_misses)
 
+    @property
+    def shift(self) -> int:
+        return int(self._figures.shift)
+
+    @property
+    def source(self) -> NativeSource | None:
+        return self._found(self._figures.source)
+
+    @property
+    def target(self) -> NativeSource | None:
+        return self._found(self._figures.target)
+
+    def _found(self, identifier: int) -> NativeSource | None:
+        path = self._source.path if self._source is not None else None
+        return path.sources.get(identifier) if path is not None and identifier else None
+
+    def switch(self, source: Source) -> None:
+        if self.c is not None and isinstance(source, NativeSource) and source.c is not None:
+            self.lib.bs_sink_switch(self.c, source.c)
+
     def configure(
         self, payload_type: int, rtx_type: int | None, rtx_ssrc: int, prefix: bytes, changes: int, keep: int
     ) -> None:
@@ -78,7 +98,7 @@ class NativeSink(NativeObject):
         if c is None:
             return
         self._figures = self.ffi.new("bs_sink_figures *", self._figures[0])  # the last ones
-        self._figures.active = 0
+        self._figures.active = self._figures.source = self._figures.target = 0
         self.lib.bs_sink_free(c)
         if source is not None and self in source._sinks:
             source._sinks.remove(self)
@@ -88,7 +108,7 @@ class NativeSource(NativeObject):
     """See ``api.Source``."""
 
     def __init__(self, link: NativeLink, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> None:
-        self._path: NativePath | None = link.path
+        self.path: NativePath | None = link.path
         self._id = link.path.next_id()
         video = kind == "video"
         kept = VIDEO_HISTORY if video else AUDIO_HISTORY
@@ -109,6 +129,26 @@ class NativeSource(NativeObject):
     @muted.setter
     def muted(self, value: bool) -> None:
         self._figures.muted = value
+
+    @property
+    def layered(self) -> bool:
+        return bool(self._figures.layered)
+
+    @layered.setter
+    def layered(self, value: bool) -> None:
+        self._figures.layered = value
+
+    @property
+    def shift(self) -> int | None:
+        return int(self._figures.shift) if self._figures.shift >= 0 else None
+
+    @shift.setter
+    def shift(self, value: int | None) -> None:
+        self._figures.shift = -1 if value is None else value & 0xFFFFFFFF
+
+    @property
+    def lines(self) -> int:
+        return int(self._figures.lines)
 
     @property
     def started(self) -> bool:
@@ -210,7 +250,7 @@ class NativeSource(NativeObject):
             sink.close()
         self.taps.clear()
         self.handler = None
-        path, self._path = self._path, None
+        path, self.path = self.path, None
         if path is not None:
             path.sources.pop(self._id, None)
         self._figures = self.ffi.new("bs_source_figures *", self._figures[0])

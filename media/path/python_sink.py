@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from media.path.api import (
     CHANGES_LEVEL,
@@ -19,11 +19,24 @@ from media.path.api import (
 from media.rtp import rtx
 from media.rtp.history import Kept
 from media.rtp.packet import HEADER, abs_send_time
+from media.rtp.picture import Place, rewrite
 from media.rtp.sequence import Unwrapper
 
 if TYPE_CHECKING:
+    from media.path.api import Source
     from media.path.python_path import PythonLink
     from media.path.python_source import PythonSource
+
+
+class Numbering(NamedTuple):
+    """How packets of a source were numbered from some packet on."""
+
+    source: PythonSource
+    first: int  # its number of that packet
+    offset: int  # added to sequence numbers
+    shift: int  # to timestamps
+    picture: int  # to picture ids
+    base: int  # to TL0PICIDX
 
 
 class PythonSink:
@@ -36,7 +49,12 @@ class PythonSink:
         self.octets = 0
         self.resent = 0
         self.resend_misses = 0
-        self._source: PythonSource | None = source
+        self.source: PythonSource | None = source
+        self.target: PythonSource | None = None
+        self.shift = 0
+        self._base: int | None = None  # what turns the clock that siblings share into ours
+        self._picture = self._tl0 = 0
+        self._last: tuple[int, float, Place | None] | None = None  # (timestamp, time, place) of the newest, as sent
         self._link = link
         self._ssrc = ssrc
         self._rtx_ssrc = 0
@@ -46,7 +64,7 @@ class PythonSink:
         self._changes = CHANGES_NOTHING
         self._next = first_sequence + 65536  # numbers of ours are endless too
         self._rtx_sequence = first_sequence
-        self._mappings: deque[tuple[int, int]] = deque(maxlen=MAX_MAPPINGS)  # (from this incoming number, offset)
+        self._mappings: deque[Numbering] = deque(maxlen=MAX_MAPPINGS)
         self._offset = 0
         self._floor = 0
         self._resync = True
@@ -73,15 +91,63 @@ class PythonSink:
     def resync(self) -> None:
         self._resync = True
 
+    def switch(self, source: Source) -> None:
+        self.stay()
+        if self.source is None or source is self.source:
+            return
+        target: PythonSource = source  # type: ignore[assignment]  # a path's sources are its own
+        target.expect(self, True)
+        self.target = target
+
+    def stay(self) -> None:
+        """Go nowhere."""
+        target, self.target = self.target, None
+        if target is not None:
+            target.expect(self, False)
+
     def close(self) -> None:
-        source, self._source = self._source, None
+        self.stay()
+        source, self.source = self.source, None
         self.active = False
         if source is not None:
             source.forget(self)
         self._ciphertexts.clear()
+        self._mappings.clear()
 
-    def forward(self, kept: Kept, level: int, now: float) -> None:
-        """Write and send one packet."""
+    def enter(self, source: PythonSource, kept: Kept, place: Place | None, now: float) -> None:
+        """Called by a target whose key frame begins with ``kept``."""
+        former, self.source, self.target = self.source, source, None
+        if former is not None:
+            former.forget(self)
+            if self._base is None and former.shift is not None:
+                self._base = self.shift - former.shift & 0xFFFFFFFF
+        self._resync = True
+        if self._last is None:
+            self.shift = 0
+            return
+        timestamp, at, last = self._last
+        self.shift = self._aligned(source, kept.timestamp, timestamp, int((now - at) * source.clock_rate))
+        if place is not None and last is not None:
+            self._picture = last.picture + 1 - place.picture & 0x7FFF
+            self._tl0 = last.base + 1 - place.base & 0xFF
+
+    def _aligned(self, source: PythonSource, timestamp: int, last: int, elapsed: int) -> int:
+        """What to add to the source's timestamps from this one on: by its clock, or else by arrival."""
+        if source.shift is not None and self._base is not None:
+            shift = self._base + source.shift
+            ahead = (timestamp + shift - last & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
+            most = source.clock_rate // 2
+            if 0 < ahead <= elapsed + most:
+                return shift & 0xFFFFFFFF
+            if -most < ahead <= 0:  # the other encoding was ahead of this one: the same picture, or the next
+                return last + 1 - timestamp & 0xFFFFFFFF
+        shift = last + max(1, elapsed) - timestamp & 0xFFFFFFFF
+        if source.shift is not None:
+            self._base = shift - source.shift & 0xFFFFFFFF
+        return shift
+
+    def forward(self, kept: Kept, level: int, now: float, place: Place | None) -> None:
+        """Write and send one packet; ``place`` where pictures are numbered and the source has siblings."""
         if not self.active or self.paused:
             return
         sequence = kept.sequence
@@ -91,16 +157,26 @@ class PythonSink:
             self._resync = False
             self._offset = self._next - sequence
             self._floor = sequence
-            self._mappings.append((sequence, self._offset))
+            if self.source is not None:
+                self._mappings.append(
+                    Numbering(self.source, sequence, self._offset, self.shift, self._picture, self._tl0)
+                )
         if sequence < self._floor:
             return  # from before the source was switched on: the receiver does not miss it
         number = sequence + self._offset
         link = self._link
-        size = link.send_rtp(self._write(kept, self._payload_type, number, self._ssrc, level, now, kept.payload))
+        payload, timestamp = kept.payload, kept.timestamp
+        if self.shift:
+            timestamp = timestamp + self.shift & 0xFFFFFFFF
+        if place is not None and (self._picture or self._tl0):
+            payload = rewrite(payload, place, self._picture, self._tl0)
+        size = link.send_rtp(self._write(kept, self._payload_type, number, self._ssrc, level, now, timestamp, payload))
         if size < 0:
             return
         if number >= self._next:
             self._next = number + 1
+            if self.source is not None and self.source.layered:
+                self._remember(timestamp, now, place)
         else:
             # Late: the receiver asked for it while it was under way. Those requests are answered by this.
             self._resent_at[number % RESENT_KEPT] = (number, now)
@@ -109,15 +185,30 @@ class PythonSink:
         if self._ciphertexts:
             self._ciphertexts[number & len(self._ciphertexts) - 1] = (number, link.copy_sent(size))
 
+    def _remember(self, timestamp: int, now: float, place: Place | None) -> None:
+        if place is not None:
+            place = place._replace(picture=place.picture + self._picture, base=place.base + self._tl0)
+        elif self._last is not None:
+            place = self._last[2]
+        self._last = timestamp, now, place
+
     def _write(
-        self, kept: Kept, payload_type: int, number: int, ssrc: int, level: int, now: float, payload: bytes
+        self,
+        kept: Kept,
+        payload_type: int,
+        number: int,
+        ssrc: int,
+        level: int,
+        now: float,
+        timestamp: int,
+        payload: bytes,
     ) -> bytes:
         prefix = self._prefix
         header = HEADER.pack(
             (0x90 if prefix else 0x80) | kept.padding,
             kept.marker | payload_type,
             number & 0xFFFF,
-            kept.timestamp,
+            timestamp,
             ssrc,
         )
         if self._changes == CHANGES_SEND_TIME:
@@ -127,7 +218,7 @@ class PythonSink:
         return header + prefix + payload
 
     def resend(self, numbers: list[int], now: float, guard: float) -> None:
-        if not self.active or self._source is None:
+        if not self.active or self.source is None:
             return
         guard = max(guard, RESEND_INTERVAL_S)
         if now - self._interval_at >= INTERVAL_S:
@@ -155,18 +246,23 @@ class PythonSink:
             if found is None or found[0] != number:
                 return False
             return self._link.send_again(found[1])
-        source = self._source
-        if source is None or self._rtx_type is None:
+        if self._rtx_type is None:
             return False
-        for first, offset in reversed(self._mappings):
-            if number - offset >= first:
-                kept = source.history.get(number - offset)
+        for mapping in reversed(self._mappings):
+            if number - mapping.offset >= mapping.first:
+                kept = mapping.source.history.get(number - mapping.offset)
                 break
         else:
             return False
         if kept is None or now - kept.kept_at > KEEP_S:
             return False
+        payload, source = kept.payload, mapping.source
+        if (mapping.picture or mapping.base) and source.place is not None:
+            place = source.place(payload)
+            payload = rewrite(payload, place, mapping.picture, mapping.base) if place is not None else payload
         self._rtx_sequence += 1
-        payload = rtx.wrap(number, kept.payload)
-        written = self._write(kept, self._rtx_type, self._rtx_sequence, self._rtx_ssrc, -1, now, payload)
+        timestamp = kept.timestamp + mapping.shift & 0xFFFFFFFF
+        written = self._write(
+            kept, self._rtx_type, self._rtx_sequence, self._rtx_ssrc, -1, now, timestamp, rtx.wrap(number, payload)
+        )
         return self._link.send_rtp(written) >= 0

@@ -14,6 +14,7 @@ from media.path.api import (
     Tap,
 )
 from media.path.python_sink import PythonSink
+from media.rtp import picture as pictures
 from media.rtp import red
 from media.rtp.history import History, Kept
 from media.rtp.keyframe import DETECTORS
@@ -33,6 +34,10 @@ class PythonSource:
 
     def __init__(self, path: PythonPath, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> None:
         self.muted = False
+        self.layered = False
+        self.shift: int | None = None
+        self.lines = 0
+        self.clock_rate = clock_rate
         self.duplicates = 0
         self.recovered = 0
         self.keyframes = 0
@@ -44,13 +49,15 @@ class PythonSource:
         self.history = History(VIDEO_HISTORY if kind == "video" else AUDIO_HISTORY)
         self.handler: SourceHandler | None = handler
         self._path = path
-        self._clock_rate = clock_rate
         self._stats = ReceiveStats(clock_rate)
         self._unwrapper = Unwrapper()
         self._nack = NackGenerator() if kind == "video" else NackGenerator(AUDIO_NACK_AGE_S)
+        self._codec = codec
         self._is_keyframe = DETECTORS.get(codec)
+        self.place = pictures.PLACES.get(codec)
         self._behind = 0
         self._sinks: list[PythonSink] = []
+        self._entering: list[PythonSink] = []
         self._taps: list[Tap] = []
 
     # Figures
@@ -107,7 +114,7 @@ class PythonSource:
         self._unwrapper = Unwrapper()
         self._nack.reset()
         self.history.clear()
-        self._stats = ReceiveStats(self._clock_rate)
+        self._stats = ReceiveStats(self.clock_rate)
         self._behind = 0
         self.resync()
 
@@ -121,9 +128,23 @@ class PythonSource:
         return made
 
     def forget(self, sink: PythonSink) -> None:
-        """Called by a sink that closes."""
+        """Called by a sink that closes, or goes elsewhere."""
         if sink in self._sinks:
             self._sinks.remove(sink)
+
+    def expect(self, sink: PythonSink, coming: bool) -> None:
+        """A sink comes over at the next key frame, or does not any more."""
+        if coming:
+            self._entering.append(sink)
+        elif sink in self._entering:
+            self._entering.remove(sink)
+
+    def _enter(self, kept: Kept, now: float) -> None:
+        place = self.place(kept.payload) if self.place is not None else None
+        for sink in self._entering:
+            sink.enter(self, kept, place, now)
+            self._sinks.append(sink)
+        self._entering.clear()
 
     def add_tap(self, tap: Tap) -> None:
         self._taps.append(tap)
@@ -135,6 +156,8 @@ class PythonSource:
     def close(self) -> None:
         for sink in list(self._sinks):
             sink.close()
+        for sink in list(self._entering):
+            sink.stay()
         self._taps.clear()
         self.history.clear()
         self.handler = None
@@ -174,12 +197,16 @@ class PythonSource:
             self.level += ((level & 0x7F) - self.level) * 0.1
         elif self._is_keyframe is not None and self._is_keyframe(payload):
             self.keyframes += 1
+            self.lines = pictures.lines(self._codec, payload) or self.lines
+            if self._entering and sequence == unwrapper.highest and not self.muted:
+                self._enter(kept, now)
         if self._taps:
             self._tapped(kept)
         if self.muted:
             return
+        place = self.place(payload) if self.layered and self.place is not None else None
         for sink in self._sinks:
-            sink.forward(kept, level, now)
+            sink.forward(kept, level, now, place)
 
     def _out_of_order(self, sequence: int, now: float) -> None:
         nack, handler = self._nack, self.handler

@@ -148,9 +148,12 @@ class Track:
 
 
 class World:
-    """A path, a sender of sound and pictures, and receivers of both. ``now`` is the only time there is."""
+    """A path, a sender of sound and pictures, and receivers of both. ``now`` is the only time there is.
 
-    VIDEO, VIDEO_RTX, AUDIO = 1001, 1002, 1003
+    The sender's pictures come once more in small, which nobody gets at first.
+    """
+
+    VIDEO, VIDEO_RTX, AUDIO, LOW, LOW_RTX = 1001, 1002, 1003, 1004, 1005
 
     def __init__(self, kind: str, receivers: int = 2, *, video_rtx: bool = True) -> None:
         self.datagrams: list[tuple[bytes, Address]] = []
@@ -162,12 +165,17 @@ class World:
         self.sender.link.listen(LEVEL_ID, TWCC_ID)
         self.video = Track(self.sender, "video", "video", "vp8", 90_000)
         self.video.source.set_types(VIDEO_TYPE, RTX_TYPE)
+        self.low = Track(self.sender, "low", "video", "vp8", 90_000)
+        self.low.source.set_types(VIDEO_TYPE, RTX_TYPE)
+        self.video.source.layered = self.low.source.layered = True
         self.audio = Track(self.sender, "audio", "audio", "opus", 48_000)
         self.audio.source.set_types(AUDIO_TYPE, None)
         for ssrc, track, again in (
             (self.VIDEO, self.video, False),
             (self.VIDEO_RTX, self.video, True),
             (self.AUDIO, self.audio, False),
+            (self.LOW, self.low, False),
+            (self.LOW_RTX, self.low, True),
         ):
             self.sender.link.route(ssrc, track.source, again)
         self.receivers = [self._receiver(index, video_rtx) for index in range(receivers)]
@@ -197,8 +205,10 @@ class World:
             link = peer.link
             told[peer.name] = (link.packets_in, link.bytes_in, link.packets_out, link.bytes_out)
             for ssrc, sink in peer.sinks.items():
-                told[f"sink {ssrc}"] = (sink.packets, sink.octets, sink.resent, sink.resend_misses)
-        for track in (self.video, self.audio):
+                names = {id(track.source): track.name for track in self.tracks}
+                told[f"sink {ssrc}"] = (sink.packets, sink.octets, sink.resent, sink.resend_misses, sink.shift)
+                told[f"sink {ssrc} of"] = (names.get(id(sink.source)), names.get(id(sink.target)))
+        for track in self.tracks:
             source = track.source
             told[track.name] = (
                 source.received,
@@ -212,11 +222,17 @@ class World:
                 source.level,
                 source.waiting,
                 source.started,
+                source.lines,
+                source.shift,
             )
         return told
 
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        return self.video, self.audio, self.low
+
     def close(self) -> None:
-        for track in (self.video, self.audio):
+        for track in self.tracks:
             track.source.close()
         for peer in (self.sender, *self.receivers):
             peer.link.close()

@@ -95,6 +95,49 @@ def request(draw: st.DrawFn) -> Step:
     return run
 
 
+def vp8(picture: int, base: int, key: bool, lines: int = 0, wide: bool = True) -> bytes:
+    """The first packet of a picture with a picture id and TL0PICIDX."""
+    number = (0x8000 | picture & 0x7FFF).to_bytes(2, "big") if wide else bytes((picture & 0x7F,))
+    tag = b"\x00\x00\x00\x9d\x01\x2a" + bytes(2) + lines.to_bytes(2, "little") if key else b"\x01\x00\x00"
+    return b"\x90\xc0" + number + bytes((base & 0xFF,)) + tag
+
+
+@st.composite
+def picture(draw: st.DrawFn) -> Step:
+    """A numbered picture of either encoding, a key frame more often than in life; each has a clock of its own."""
+    ssrc, key, wide = draw(st.sampled_from((World.VIDEO, World.LOW))), draw(st.booleans()), draw(st.integers(0, 7)) > 0
+    step, more, lines = draw(st.sampled_from((1, 1, 1, 1, 0, -1, 2, 40))), draw(payloads), draw(st.integers(0, 16383))
+    late = draw(st.integers(-9000, 9000))
+
+    def run(world: World, state: dict[str, Any]) -> None:
+        number = state[ssrc] = state.get(ssrc, 65_000) + step
+        timestamp = int(world.now * 90_000) + 77 * ssrc * ssrc + late
+        world.sender.send(
+            rtp(ssrc, number, vp8(number + ssrc, number // 2, key, lines, wide) + more, timestamp=timestamp)
+        )
+
+    return run
+
+
+@st.composite
+def switch(draw: st.DrawFn) -> Step:
+    """A receiver goes over to the other encoding, or a sender report tells how their clocks stand."""
+    who, low, known = draw(st.integers(0, 1)), draw(st.booleans()), draw(st.integers(0, 4))
+    apart = draw(st.integers(-90_000, 90_000) | st.integers(0, 2**32 - 1))
+
+    def run(world: World, state: dict[str, Any]) -> object:
+        track = world.low if low else world.video
+        if known == 0:
+            track.source.shift = None if who else apart & 0xFFFFFFFF
+        elif known == 1:
+            track.source.shift = -77 * (World.LOW if low else World.VIDEO) ** 2 & 0xFFFFFFFF
+        else:
+            world.receivers[who].sinks[2000 + who].switch(track.source)
+        return None
+
+    return run
+
+
 @st.composite
 def noise(draw: st.DrawFn) -> Step:
     """Anything, from a client or handed in as if it had been decrypted; or a datagram once more."""
@@ -156,7 +199,8 @@ def wait(draw: st.DrawFn) -> Step:
 
 
 script = st.lists(
-    media() | media() | media() | media() | again() | request() | noise() | control() | wait(), max_size=80
+    media() | media() | picture() | picture() | switch() | again() | request() | noise() | control() | wait(),
+    max_size=80,
 )
 
 
