@@ -42,6 +42,7 @@ class Media(Section):
     host: str = "127.0.0.1"  # where the worker's UDP and TCP sockets bind
     address: str = "127.0.0.1"  # advertised to browsers in ICE candidates; several, best first, with commas between
     port: int = Field(8189, ge=0, le=65535)  # first worker; further workers take the next ones
+    tcp: bool = True  # the TCP port of the same number too, for clients that can't send UDP (RFC 6544)
     workers: int = Field(0, ge=0, le=256)  # 0: one per core
     video_codecs: list[
         Literal["vp8", "h264", "vp9", "av1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -116,7 +117,11 @@ def provision(environment: Mapping[str, str], calls: int, people: int, *, waitin
 
 
 def _free_ports() -> tuple[int, int]:
-    with socket.socket() as http, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as media:
-        http.bind(("127.0.0.1", 0))
-        media.bind(("127.0.0.1", 0))
-        return int(http.getsockname()[1]), int(media.getsockname()[1])
+    while True:
+        datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with socket.socket() as http, socket.socket() as streams, datagrams:
+            http.bind(("127.0.0.1", 0))
+            streams.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                datagrams.bind(streams.getsockname())
+                return int(http.getsockname()[1]), int(streams.getsockname()[1])

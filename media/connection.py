@@ -85,6 +85,7 @@ class Connection:
         "heard_at",
         "link",
         "owner",
+        "pictures",
         "started_at",
         "state",
     )
@@ -100,6 +101,8 @@ class Connection:
         self._fingerprints: list[tuple[str, str]] = []
         self._dtls: Dtls | None = None
         self.link = transport.path.link(self)
+        self.pictures: set[int] = set()
+        """SSRCs that go out and are not sound: the first to be dropped where not everything can leave."""
         self.state = "new"
         self.started_at = now
         self.heard_at = now
@@ -213,6 +216,11 @@ class Connection:
         """A decrypted RTP packet whose SSRC has no route."""
         if self.owner is not None:
             self.owner.unknown(packet, now)
+
+    def left(self, address: Address) -> None:
+        """The TCP connection to there ended."""
+        if address == self.address:
+            self._transport.leave(self)
 
     # Sending
 

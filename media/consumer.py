@@ -65,6 +65,8 @@ class Consumer:
         """The receiver's browser can't take what was offered: nothing is sent."""
         self._agreed: Chosen | None = None
         self._red = False
+        if producer.kind != "audio":
+            self.connection.pictures.update((ssrc, rtx_ssrc))
         self._reports: deque[tuple[int, float]] = deque(maxlen=SR_MEMORY)  # (middle of NTP, sent at)
 
     @property
@@ -198,6 +200,7 @@ class Consumer:
         producer, self.producer = self.producer, None
         receiver, self.receiver = self.receiver, None
         self.track.close()
+        self.connection.pictures.difference_update((self.ssrc, self.rtx_ssrc))
         if producer is not None and self in producer.consumers:
             producer.consumers.remove(self)
             producer.settle_red()

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import InvalidInput, NotFound
 from core.rpc import Params, Peer
-from media import codecs
+from media import codecs, sdp
 from media.errors import Draining, Full, NoSuchProbe
 from media.participant import Participant
 from media.probe import Probe
@@ -180,7 +180,10 @@ class Control:
             former.close()
         if len(self.probes) >= MAX_PROBES:
             raise Full
-        probe = Probe(identifier, params.get("sdp"), self._transport, self._candidates, self._clock)
+        # One way alone is tested: a browser would take another where this one fails.
+        tcp = params.get("transport") == "tcp"
+        candidates = [each for each in self._candidates if sdp.is_tcp(each) == tcp]
+        probe = Probe(identifier, params.get("sdp"), self._transport, candidates, self._clock)
         self.probes[identifier] = probe
         return {"sdp": probe.answer}
 

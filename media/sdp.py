@@ -35,6 +35,9 @@ REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
 TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 START_BITRATE_KBPS = 1500  # reaches 720 lines within two seconds; estimation takes over from there
 
+TCP_PREFERENCE = 90  # of candidates' types; UDP has 126
+TCP_PASSIVE = 4 << 13  # the direction's part of a preference (RFC 6544, 4.2)
+
 Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 DIRECTIONS: tuple[Direction, ...] = ("sendrecv", "sendonly", "recvonly", "inactive")
 REVERSED: dict[Direction, Direction] = {
@@ -333,12 +336,25 @@ class Section:
     rids: list[str] = field(default_factory=list)  # encodings we receive
 
 
-def candidates(addresses: list[tuple[str, int]]) -> list[str]:
-    """Host candidates for our UDP socket (RFC 8839, 5.1), the first preferred."""
-    return [
+def candidates(addresses: list[tuple[str, int]], *, tcp: bool = False) -> list[str]:
+    """Host candidates of a worker (RFC 8839, 5.1), the first preferred.
+
+    With ``tcp`` the TCP port of the same number too, where we wait to be called (RFC 6544): after all of UDP.
+    """
+    udp = [
         f"{index + 1} 1 udp {(126 << 24) + ((65535 - index) << 8) + 255} {host} {port} typ host"
         for index, (host, port) in enumerate(addresses)
     ]
+    return udp + [
+        f"{len(udp) + index + 1} 1 tcp {(TCP_PREFERENCE << 24) + ((TCP_PASSIVE + 8191 - index) << 8) + 255} "
+        f"{host} {port} typ host tcptype passive"
+        for index, (host, port) in enumerate(addresses if tcp else [])
+    ]
+
+
+def is_tcp(candidate: str) -> bool:
+    """Whether a value of ``a=candidate`` is TCP's."""
+    return candidate.split(" ", 3)[2].lower() == "tcp"
 
 
 def write(local: Local, setup: Literal["passive", "actpass"], sections: list[Section]) -> str:

@@ -16,9 +16,11 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from media import stun
 from media.connection import Connection, Credentials
 from media.dtls import Certificate
-from media.path.api import BATCH, Address, Path
+from media.path.api import BATCH, Address, Path, StreamAddress
 from media.path.choice import make_path
+from media.streams import StreamServer
 
+PORT_TRIES = 50  # for a number that is free for UDP and TCP
 BATCHES = 4  # polls before the loop gets its turn
 
 # Few packets are read at once, as they come. Many are read by a timer: one wake-up serves them all.
@@ -43,7 +45,8 @@ class UdpTransport:
         """Of connections that begin now."""
         self._certified_at = now()
         self.port = 0
-        self.path: Path = make_path(path, self._datagram)
+        self.path: Path = make_path(path, self._datagram, self._to_stream)
+        self.streams = StreamServer(self.path, now, self.accepts)
         self.dense = False
         """Whether packets are read by the timer now."""
         self._refused: Counter[str] = Counter()
@@ -68,7 +71,7 @@ class UdpTransport:
     @property
     def drops(self) -> Counter[str]:
         """What was dropped, by reason."""
-        return self._refused + Counter(self.path.drops)
+        return self._refused + self.streams.cut + Counter(self.path.drops)
 
     def accept_only(self, sources: Iterable[str]) -> None:
         """Believe checks from these networks alone (relays); none: from everywhere."""
@@ -90,20 +93,31 @@ class UdpTransport:
         """Count a drop."""
         self._refused[reason] += 1
 
-    def open(self, host: str, port: int) -> None:
-        """Bind and start reading. Raises PortTaken."""
-        try:
-            self.port = self.path.open(host, port)
-        except OSError as error:
-            why = "is taken" if error.errno == errno.EADDRINUSE else f"can't be used ({error.strerror})"
-            raise PortTaken(f"media UDP port {port} on {host} {why}: set BEDSIDE_MEDIA_PORT to another") from None
+    def open(self, host: str, port: int, *, tcp: bool = True) -> None:
+        """Bind and start reading; ``tcp``: the TCP port of the same number too. Raises PortTaken."""
+        for _ in range(1 if port or not tcp else PORT_TRIES):
+            protocol = "TCP"
+            try:
+                number = self.streams.bind(host, port) if tcp else port
+                protocol = "UDP"
+                self.port = self.path.open(host, number)
+                break
+            except OSError as error:
+                self.streams.unbind()
+                failed = error
+        else:
+            why = "is taken" if failed.errno == errno.EADDRINUSE else f"can't be used ({failed.strerror})"
+            raise PortTaken(f"media {protocol} port {port} on {host} {why}: set BEDSIDE_MEDIA_PORT to another")
         self._open = True
+        if tcp:
+            self.streams.start()
         asyncio.get_running_loop().add_reader(self.path.fileno(), self._readable)
 
     async def close(self) -> None:
         """Close every connection, wait for their goodbyes, leave the socket."""
         for connection in self.connections():
             connection.close()
+        self.streams.close()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1.0)
         if self._open:
@@ -121,6 +135,9 @@ class UdpTransport:
     def send(self, data: bytes, address: Address) -> None:
         """Send a datagram; a full socket buffer drops it, as a network would."""
         self.path.send(data, address)
+
+    def _to_stream(self, stream: int, packet: bytes) -> None:
+        self.streams.send(stream, packet)
 
     def flush_soon(self) -> None:
         """Send what is queued, once everybody had their turn."""
@@ -206,7 +223,11 @@ class UdpTransport:
         answer = connection.check(check, address, self._now()) if connection is not None else None
         if answer is None:
             self.refuse("stun_refused")
+            if isinstance(address, StreamAddress):
+                self.streams.refused(address)
             return
+        if isinstance(address, StreamAddress) and connection is not None:
+            self.streams.proven(address, connection)
         self.send(answer, address)
 
     def register(self, credentials: Credentials, connection: Connection) -> None:

@@ -65,9 +65,11 @@ class Worker:
     async def start(self) -> None:
         """Bind, listen, register. Raises PortTaken."""
         media = self._settings.media
-        self.transport.open(media.host, self._port)
+        self.transport.open(media.host, self._port, tcp=media.tcp)
         self.transport.accept_only(media.relay_addresses)
-        self._candidates.extend(sdp.candidates([(each, self.transport.port) for each in media.addresses]))
+        self._candidates.extend(
+            sdp.candidates([(each, self.transport.port) for each in media.addresses], tcp=media.tcp)
+        )
         self._control_port = await self._rpc.start(media.control_host)
         self._timers = asyncio.create_task(self._tick())
         if media.metrics_port:

@@ -124,8 +124,8 @@ class ProbeNamespace(Edge):
     def _require(self, transport: str) -> None:
         """Raises NotAvailable for a way that this installation does not have."""
         media = self._context.settings.media
-        if transport == "tcp":
-            raise NotAvailable("Media workers take no TCP yet: where UDP is blocked, the relay is used")
+        if transport == "tcp" and not media.tcp:
+            raise NotAvailable("Media workers take no TCP here")
         if transport == "relay" and not media.turn_urls:
             raise NotAvailable("There is no relay here")
 

@@ -13,6 +13,8 @@
 #define BS_MAX_RTP 1500
 #define BS_TRAILER 164 /* libsrtp's largest tag, key identifier and SRTCP index */
 #define BS_QUEUE 256
+#define BS_STREAM 1 /* the family of addresses that are TCP connections */
+#define BS_STREAMED (512 * 1024)
 #define BS_BUCKETS 1024
 #define BS_ROUTES 64
 #define BS_MAX_MISSING 256
@@ -223,6 +225,7 @@ struct bs_path {
     bs_queued queue[BS_QUEUE];
     uint32_t queued;
     bs_link *first_waiting, *last_waiting; /* links with something queued */
+    uint8_t streamed[BS_STREAMED];
 };
 
 /* rtp.c: 0, or -1 for a malformed packet. */

@@ -13,6 +13,7 @@ static uint32_t bucket(const bs_path *path, const bs_address *address) {
     for (uint32_t index = 0; index < 16; index++) hash = (hash ^ address->host[index]) * 16777619u;
     hash = (hash ^ (address->port & 0xFF)) * 16777619u;
     hash = (hash ^ (address->port >> 8)) * 16777619u;
+    hash = (hash ^ address->scope) * 16777619u;
     return (hash ^ hash >> 15) % BS_BUCKETS;
 }
 

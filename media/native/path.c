@@ -55,6 +55,8 @@ bs_path_figures *bs_path_read(bs_path *path) { return &path->figures; }
 
 bs_event *bs_path_events(bs_path *path) { return path->events; }
 
+const uint8_t *bs_path_streamed(bs_path *path) { return path->streamed; }
+
 void bs_path_attach(bs_path *path, int descriptor, int six) {
     path->descriptor = descriptor;
     path->six = six;
@@ -108,6 +110,12 @@ static void datagram(bs_path *path, uint8_t *data, uint32_t size, const bs_addre
     } else {
         drops[BS_DROP_UNKNOWN]++;
     }
+}
+
+void bs_path_receive(bs_path *path, const uint8_t *data, uint32_t size, const bs_address *from, double now) {
+    if (size < 1 || size > BS_DATAGRAM) return;
+    memcpy(path->injected, data, size);
+    datagram(path, path->injected, size, from, now, 0);
 }
 
 int bs_path_poll(bs_path *path, double now) {

@@ -41,7 +41,7 @@ typedef struct {
     uint8_t host[16]; /* four bytes used by IPv4 */
     uint32_t scope;
     uint16_t port;   /* host order */
-    uint16_t family; /* 4, 6, or 0 for none */
+    uint16_t family; /* 4, 6, 1 for a TCP connection (its number is the scope), or 0 for none */
 } bs_address;
 
 typedef struct {
@@ -61,6 +61,7 @@ typedef struct {
     uint64_t sends; /* datagrams handed to the kernel */
     uint64_t runs;  /* messages they were handed over in */
     uint32_t events;
+    uint32_t streamed; /* bytes at bs_path_streamed, for whoever takes them to set to 0 */
 } bs_path_figures;
 
 typedef struct {
@@ -115,6 +116,9 @@ void bs_path_free(bs_path *path); /* after every link and source */
 bs_path_figures *bs_path_read(bs_path *path);
 void bs_path_attach(bs_path *path, int descriptor, int six);
 int bs_path_poll(bs_path *path, double now);
+void bs_path_receive(bs_path *path, const uint8_t *data, uint32_t size, const bs_address *from, double now);
+/* What flushes had for TCP connections: number (32 bits), size (16 bits), the packet; in the machine's byte order. */
+const uint8_t *bs_path_streamed(bs_path *path);
 bs_event *bs_path_events(bs_path *path); /* of the last poll or inject; figures->events of them */
 int bs_path_ticker(bs_path *path); /* a descriptor that is readable at each beat; -1: there is none */
 void bs_path_beat(bs_path *path, uint32_t microseconds); /* 0: no more */

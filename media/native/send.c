@@ -154,6 +154,22 @@ static void send_batch(bs_path *path, batch *batch) {
     }
 }
 
+/* For a TCP connection, whoever writes to those. */
+static void stream_out(bs_path *path, uint32_t stream, const bs_queued *packet) {
+    uint16_t size = (uint16_t)packet->size;
+    uint32_t used = path->figures.streamed;
+    if (used + sizeof stream + sizeof size + size > BS_STREAMED) {
+        path->figures.drops[BS_DROP_SEND_BUFFER_FULL]++;
+        return;
+    }
+    memcpy(path->streamed + used, &stream, sizeof stream);
+    memcpy(path->streamed + used + sizeof stream, &size, sizeof size);
+    memcpy(path->streamed + used + sizeof stream + sizeof size, packet->data, size);
+    path->figures.streamed = used + (uint32_t)(sizeof stream + sizeof size) + size;
+    path->figures.sends++;
+    path->figures.runs++;
+}
+
 void bs_path_flush(bs_path *path) {
     static batch batch; /* one thread; too large for a stack */
     static any_address addresses[BS_QUEUE];
@@ -164,6 +180,10 @@ void bs_path_flush(bs_path *path) {
         const bs_queued *at = link->first_queued;
         link->first_queued = link->last_queued = NULL;
         if (!link->address.family) continue;
+        if (link->address.family == BS_STREAM) {
+            for (; at; at = at->next) stream_out(path, link->address.scope, at);
+            continue;
+        }
         any_address *to = &addresses[links++];
         socklen_t length = to_socket(&link->address, to);
         while (at) add_run(&batch, &at, run_length(path, at), to, length);

@@ -8,11 +8,21 @@ handlers after the batch it came in, in order.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from media.dtls import Srtp
 
-Address = tuple[str, int] | tuple[str, int, int, int]
+
+class StreamAddress(NamedTuple):
+    """The peer of a TCP connection. Its three parts keep it apart from every address of datagrams."""
+
+    host: str
+    port: int
+    stream: int
+    """The number that connection has here; never used twice."""
+
+
+Address = tuple[str, int] | tuple[str, int, int, int] | StreamAddress
 
 BATCH = 64  # datagrams of one poll
 SHED_AFTER_S = 0.2  # behind for longer than this: what waits is dropped, not forwarded late
@@ -322,6 +332,10 @@ class Path(Protocol):
         """Read and handle one batch; the number of datagrams read."""
         ...
 
+    def receive(self, data: bytes, address: StreamAddress, now: float) -> None:
+        """Handle a packet that came over a TCP connection; ``flush`` when no more wait."""
+        ...
+
     def send(self, data: bytes, address: Address) -> None:
         """A datagram as it is, at once; a full socket drops it, as a network would."""
         ...
@@ -335,3 +349,6 @@ class Path(Protocol):
 
 DatagramHandler = Callable[[bytes, Address], None]
 """Gets datagrams that are not SRTP: ICE checks from anywhere, DTLS from where a link is."""
+
+StreamHandler = Callable[[int, bytes], None]
+"""Gets what is to be sent over a TCP connection: its number, a packet."""

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import secrets
 import socket
+import struct
 from typing import Any
 
 from media.dtls import function_addresses
-from media.path.api import DROPS, Address, DatagramHandler, LinkHandler
+from media.path.api import DROPS, Address, DatagramHandler, LinkHandler, StreamAddress, StreamHandler
 from media.path.native_library import NativeObject, load
 from media.path.native_link import NativeLink
 from media.path.native_tracks import NativeSource
 from media.path.python_path import bind
 
 DATAGRAM, RTCP, UNKNOWN, TAP, ATTENTION, GAP, RESTARTED = range(7)
+STREAM = 1  # the family of addresses that are TCP connections
+STREAMED = struct.Struct("=IH")  # number of a connection, size of the packet that follows
 
 
 class NativePath(NativeObject):
@@ -24,12 +27,13 @@ class NativePath(NativeObject):
 
     name = "native"
 
-    def __init__(self, on_datagram: DatagramHandler) -> None:
+    def __init__(self, on_datagram: DatagramHandler, on_stream: StreamHandler) -> None:
         ffi, lib = load()
         super().__init__(ffi, lib, lib.bs_path_new(*function_addresses(), secrets.randbits(32)))
         self._figures = self.lib.bs_path_read(self.c)
         self._events = self.lib.bs_path_events(self.c)
         self._on_datagram = on_datagram
+        self._on_stream = on_stream
         self._socket: socket.socket | None = None
         self._family = socket.AF_INET
         self._ids = 0
@@ -67,8 +71,11 @@ class NativePath(NativeObject):
 
     def pack(self, address: Address) -> Any:
         """An address for the C side."""
-        host, port = address[0].partition("%")[0], address[1]
         made = self.ffi.new("bs_address *")
+        if isinstance(address, StreamAddress):
+            made.family, made.scope = STREAM, address.stream
+            return made
+        host, port = address[0].partition("%")[0], address[1]
         packed = socket.inet_pton(self._family, host)
         self.ffi.memmove(made.host, packed, len(packed))
         made.port = port
@@ -91,10 +98,29 @@ class NativePath(NativeObject):
             self.take_events()
             self._dispatch()
             self.lib.bs_path_flush(self.c)
+        if self._figures.streamed:
+            self._hand_over()
         return count
 
-    def take_events(self) -> None:
-        """Copy the C side's events before anything overwrites them."""
+    def receive(self, data: bytes, address: StreamAddress, now: float) -> None:
+        if self.c is None:
+            return
+        self.lib.bs_path_receive(self.c, data, len(data), self.pack(address), now)
+        self.take_events(address)
+        self._dispatch()
+
+    def _hand_over(self) -> None:
+        """What the C side has for TCP connections."""
+        count, self._figures.streamed = self._figures.streamed, 0
+        data = bytes(self.ffi.buffer(self.lib.bs_path_streamed(self.c), count))
+        at = 0
+        while at < count:
+            stream, size = STREAMED.unpack_from(data, at)
+            at += STREAMED.size + size
+            self._on_stream(stream, data[at - size : at])
+
+    def take_events(self, source: StreamAddress | None = None) -> None:
+        """Copy the C side's events before anything overwrites them; ``source``: where they all came from."""
         count, self._figures.events = self._figures.events, 0
         unpack_buffer = self.ffi.buffer
         for index in range(count):
@@ -102,7 +128,7 @@ class NativePath(NativeObject):
             data = bytes(unpack_buffer(event.data, event.size)) if event.size else b""
             detail: Any = event.now
             if event.kind == DATAGRAM:
-                detail = self.unpack(event.peer)
+                detail = source or self.unpack(event.peer)
             elif event.kind == TAP:
                 detail = (event.sequence, event.timestamp, bool(event.marker), data, event.now)
             self._taken.append((event.kind, event.owner, data, detail))
@@ -142,12 +168,16 @@ class NativePath(NativeObject):
             source.handler.restarted()
 
     def send(self, data: bytes, address: Address) -> None:
-        if self._socket is not None:
+        if isinstance(address, StreamAddress):
+            self._on_stream(address.stream, data)
+        elif self._socket is not None:
             self.lib.bs_path_send(self.c, data, len(data), self.pack(address))
 
     def flush(self) -> None:
         if self._socket is not None:
             self.lib.bs_path_flush(self.c)
+            if self._figures.streamed:
+                self._hand_over()
 
     def close(self) -> None:
         udp, self._socket = self._socket, None

@@ -23,6 +23,8 @@ from media.path.api import (
     LinkHandler,
     Source,
     SourceHandler,
+    StreamAddress,
+    StreamHandler,
 )
 from media.path.python_source import PythonSource
 from media.rtp import rtcp, rtx
@@ -240,11 +242,12 @@ class PythonPath:
 
     name = "python"
 
-    def __init__(self, on_datagram: DatagramHandler) -> None:
+    def __init__(self, on_datagram: DatagramHandler, on_stream: StreamHandler) -> None:
         self.out = Buffer()
         self.drops: Counter[str] = Counter()
         self.by_address: dict[Address, PythonLink] = {}
         self._on_datagram = on_datagram
+        self._on_stream = on_stream
         self._buffer = Buffer()
         self._socket: socket.socket | None = None
         self._later: list[Callable[[], None]] = []
@@ -277,8 +280,7 @@ class PythonPath:
             return 0
         behind = self._behind_since
         shed = behind is not None and now - behind > SHED_AFTER_S
-        buffer, by_address, drops = self._buffer, self.by_address, self.drops
-        view, receive = buffer.view, udp.recvfrom_into
+        view, receive = self._buffer.view, udp.recvfrom_into
         count = 0
         while count < BATCH:
             try:
@@ -290,26 +292,36 @@ class PythonPath:
                 count += 1
                 continue  # an ICMP error of an earlier send
             count += 1
-            if size < 1:
-                continue
-            first = view[0]
-            if 127 < first < 192:
-                link = by_address.get(address)
-                if link is None:
-                    drops["stranger"] += 1
-                elif shed:
-                    drops["overload"] += 1
-                else:
-                    link.media(buffer, size, now)
-            elif first < 4 or (19 < first < 64 and address in by_address):
-                self._datagram(bytes(view[:size]), address)
-            else:
-                drops["unknown"] += 1
+            if size > 0:
+                self._arrived(size, address, now, shed)
         else:
             if behind is None:
                 self._behind_since = now
         self._dispatch()
         return count
+
+    def _arrived(self, size: int, address: Address, now: float, shed: bool) -> None:
+        buffer = self._buffer
+        first = buffer.view[0]
+        if 127 < first < 192:
+            link = self.by_address.get(address)
+            if link is None:
+                self.drops["stranger"] += 1
+            elif shed:
+                self.drops["overload"] += 1
+            else:
+                link.media(buffer, size, now)
+        elif first < 4 or (19 < first < 64 and address in self.by_address):
+            self._datagram(bytes(buffer.view[:size]), address)
+        else:
+            self.drops["unknown"] += 1
+
+    def receive(self, data: bytes, address: StreamAddress, now: float) -> None:
+        size = len(data)
+        if 0 < size <= MAX_DATAGRAM:
+            self._buffer.view[:size] = data
+            self._arrived(size, address, now, False)
+            self._dispatch()
 
     def _datagram(self, data: bytes, address: Address) -> None:
         self._later.append(lambda: self._on_datagram(data, address))
@@ -321,6 +333,9 @@ class PythonPath:
                 work()
 
     def send(self, data: bytes | memoryview, address: Address) -> None:
+        if isinstance(address, StreamAddress):
+            self._on_stream(address.stream, bytes(data))
+            return
         if self._socket is None:
             return
         try:

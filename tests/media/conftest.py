@@ -31,10 +31,14 @@ asyncio.run(run(load(), int(sys.argv[1])))
 """
 
 
-def free_udp_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_port() -> int:
+    """Of UDP and of TCP."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
+            tcp.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                return int(tcp.getsockname()[1])
 
 
 class Worker:
@@ -106,7 +110,7 @@ def media_path(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 async def worker(valkey: str, media_path: str) -> AsyncIterator[Worker]:
     """One worker of each path for the whole run."""
-    running = Worker(valkey, free_udp_port(), media_path)
+    running = Worker(valkey, free_port(), media_path)
     await running.start()
     assert media_path in ("auto", running.entry["path"])
     yield running

@@ -158,7 +158,11 @@ class World:
     def __init__(self, kind: str, receivers: int = 2, *, video_rtx: bool = True) -> None:
         self.datagrams: list[tuple[bytes, Address]] = []
         self.heard: list[tuple[str, str, Any]] = []
-        self.path = MAKERS[kind](lambda data, address: self.datagrams.append((data, address)))
+        self.streamed: list[tuple[int, bytes]] = []
+        self.path = MAKERS[kind](
+            lambda data, address: self.datagrams.append((data, address)),
+            lambda stream, packet: self.streamed.append((stream, packet)),
+        )
         self.port = self.path.open("127.0.0.1", 0)
         self.now = 100.0
         self.sender = Peer(self, "sender")

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from core.ids import uuid7
 from core.rpc import RpcRefused
 from media import stun
-from tests.media.conftest import PROGRAM, ROOT, MakePerson, Worker, free_udp_port
+from tests.media.conftest import PROGRAM, ROOT, MakePerson, Worker, free_port
 
 pytestmark = pytest.mark.integration
 
@@ -138,7 +138,7 @@ async def test_a_taken_port_is_one_clear_line(worker: Worker) -> None:
 
 
 async def test_the_registration_outlives_an_outage_of_redis_and_ends_with_the_worker(valkey: str) -> None:
-    own = Worker(valkey, free_udp_port())
+    own = Worker(valkey, free_port())
     await own.start()
     redis: Redis = Redis.from_url(valkey)
     key = f"media:worker:127.0.0.1:{own.port}"
@@ -165,7 +165,7 @@ async def test_a_worker_without_redis_keeps_serving() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         nowhere = f"redis://127.0.0.1:{closed.getsockname()[1]}/0"
-    port = free_udp_port()
+    port = free_port()
     environment = os.environ | {
         "BEDSIDE_REDIS_URL": nowhere,
         "BEDSIDE_MEDIA_PORT": str(port),

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from loadtests.peer import stay_on_loopback
 from media.meter import Look, Meter, overall
 from media.metrics import Metrics
-from tests.media.conftest import Worker, free_udp_port
+from tests.media.conftest import Worker, free_port
 from tests.media.stage import Stage
 
 STEP = 0.3
@@ -163,7 +163,7 @@ async def test_a_worker_serves_its_metrics_where_it_is_told_to(valkey: str) -> N
         def environment(self) -> dict[str, str]:
             return super().environment | {"BEDSIDE_MEDIA_METRICS_PORT": str(port)}
 
-    worker = Measured(valkey, free_udp_port())
+    worker = Measured(valkey, free_port())
     await worker.start()
     async with ClientSession() as session:
         async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:

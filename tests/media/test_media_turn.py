@@ -23,7 +23,7 @@ from core.turn import LIFETIME, ice_servers
 from loadtests.peer import Caller
 from server.certificates import certificate_for
 from server.turn import NotReachableByTurn, listening_ports, peer_ranges, turn_config
-from tests.media.conftest import Person, Worker, free_udp_port
+from tests.media.conftest import Person, Worker, free_port
 
 ROOT = Path(__file__).parents[2]
 SHARED = "relay-secret-of-the-test"
@@ -130,7 +130,7 @@ class RelayedWorker(Worker):
 
 @pytest.fixture(scope="module")
 async def relayed_worker(valkey: str) -> AsyncIterator[RelayedWorker]:
-    running = RelayedWorker(valkey, free_udp_port())
+    running = RelayedWorker(valkey, free_port())
     await running.start()
     yield running
     await running.stop()

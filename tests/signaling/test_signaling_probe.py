@@ -25,8 +25,8 @@ async def test_a_probe_answers_and_its_verdict_is_listed(stage: Any, media_worke
     await probe.connect({"token": (await stage.service.probe_token(principal, visit.appointment)).token})
     assert await probe.error("probe.start", {"transport": "pigeon", "sdp": "x"}) == "invalid_input"
     assert await probe.error("probe.start", {"transport": "udp", "sdp": "nonsense"}) == "invalid_sdp"
-    for absent in ("tcp", "relay"):  # said honestly, and nothing is opened for it
-        assert await probe.error("probe.start", {"transport": absent, "sdp": "v=0"}) == "not_available"
+    # Said honestly, and nothing is opened for it.
+    assert await probe.error("probe.start", {"transport": "relay", "sdp": "v=0"}) == "not_available"
     verdict = {
         "verdict": "fair",
         "throughput_up_kbps": 800,
@@ -40,10 +40,13 @@ async def test_a_probe_answers_and_its_verdict_is_listed(stage: Any, media_worke
     await connection.setLocalDescription(await connection.createOffer())
     offer = {"transport": "udp", "sdp": connection.localDescription.sdp}
     started = await probe.ok("probe.start", offer)
-    assert started["sdp"].startswith("v=0")
+    assert " udp " in started["sdp"]
+    assert "tcptype" not in started["sdp"]
     assert await probe.error("probe.start", offer) == "probe_running"
     await probe.ok("probe.result", {**verdict, "probe_id": started["probe_id"]})
-    again = await probe.ok("probe.start", offer)
+    again = await probe.ok("probe.start", {**offer, "transport": "tcp"})
+    assert " udp " not in again["sdp"]
+    assert "tcptype passive" in again["sdp"]
     lost = {"verdict": "poor", "reason": "unreachable", "loss": 1, "probe_id": again["probe_id"]}
     await probe.ok("probe.result", {**verdict, **lost})  # the best way counts
     await connection.close()
@@ -52,4 +55,4 @@ async def test_a_probe_answers_and_its_verdict_is_listed(stage: Any, media_worke
     doctor = Principal(visit.practitioner, "practitioner", frozenset({"practitioner"}))
     evidence = (await stage.service.view(doctor, visit.appointment)).attendance.evidence
     kept = evidence[f"probe:{visit.patient}"]
-    assert (kept["transport"], kept["verdict"], kept["reason"], kept["best"]) == ("udp", "poor", "unreachable", "fair")
+    assert (kept["transport"], kept["verdict"], kept["reason"], kept["best"]) == ("tcp", "poor", "unreachable", "fair")
