@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consultations import routes
+from consultations import people_routes, routes
 from consultations.conversation import Conversation
 from consultations.invitations import Invitations
 from consultations.ports import Appointments, Invoices, People, Prescriptions, Visits
@@ -37,6 +37,14 @@ def setup(
     policy.allow("consultation.complete", "practitioner", relation="own")
     policy.allow("consultation.notes", "practitioner", relation="own")
     policy.allow("practice.open", "practitioner", "desk")
+    policy.allow("consultation.check_in", "patient", relation="self")
+    policy.allow("consultation.check_in.read", "patient", relation="self")
+    policy.allow("consultation.check_in.read", "practitioner", relation="own")
+    policy.allow("licence_places.write", "admin")
+    policy.allow("interpreters.keep", "desk", "admin")
+    policy.allow("interpreting", "patient", "practitioner", "desk", "admin")  # whoever the desk has put on its list
+    context.jobs.every(1.0, "consultations.interpreters", service.interpreters.turn)
+    context.routes.append(people_routes.build(service, policy))
     context.routes.append(routes.build(service, context.settings.public_url))
     subscribe(context.subscriptions, service)
     return service

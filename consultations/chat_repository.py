@@ -83,16 +83,38 @@ async def set_body(tx: Transaction, message_id: UUID, body: bytes, at: datetime)
     await tx.execute("UPDATE chat_messages SET body = $2, edited_at = $3 WHERE id = $1", message_id, body, at)
 
 
-async def set_read(tx: Transaction, consultation_id: UUID, participant_id: UUID, seq: int, at: datetime) -> None:
-    await tx.execute(
-        "INSERT INTO chat_reads (consultation_id, participant_id, last_seq, read_at) VALUES ($1, $2, $3, $4) "
-        "ON CONFLICT (consultation_id, participant_id) DO UPDATE SET last_seq = excluded.last_seq, "
-        "read_at = excluded.read_at WHERE chat_reads.last_seq < excluded.last_seq",
+async def set_mark(
+    tx: Transaction, consultation_id: UUID, participant_id: UUID, *, delivered: int, read: int, at: datetime
+) -> bool:
+    """Step forward to these numbers, never back; True if anything changed."""
+    changed = await tx.fetchval(
+        "INSERT INTO chat_reads AS r (consultation_id, participant_id, delivered_seq, last_seq, read_at) "
+        "VALUES ($1, $2, $3, $4, $5) ON CONFLICT (consultation_id, participant_id) DO UPDATE SET "
+        "delivered_seq = greatest(r.delivered_seq, excluded.delivered_seq), "
+        "last_seq = greatest(r.last_seq, excluded.last_seq), read_at = excluded.read_at "
+        "WHERE r.delivered_seq < excluded.delivered_seq OR r.last_seq < excluded.last_seq RETURNING true",
         consultation_id,
         participant_id,
-        seq,
+        delivered,
+        read,
         at,
     )
+    return bool(changed)
+
+
+async def marks(tx: Transaction, consultation_id: UUID, clinician: bool) -> list[tuple[UUID, UUID | None, UUID | None]]:
+    """(person, newest message delivered, newest read) of everybody who has any; as this reader may see them."""
+    newest = (
+        "(SELECT m.id FROM chat_messages m WHERE m.consultation_id = $1 AND (m.audience = 'all' OR $2) "
+        "AND m.seq <= r.{column} ORDER BY m.seq DESC LIMIT 1)"
+    )
+    rows = await tx.fetch(
+        f"SELECT r.participant_id, {newest.format(column='delivered_seq')}, {newest.format(column='last_seq')} "
+        "FROM chat_reads r WHERE r.consultation_id = $1 ORDER BY r.participant_id",
+        consultation_id,
+        clinician,
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 async def page(

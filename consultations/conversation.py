@@ -9,7 +9,7 @@ from uuid import UUID
 from consultations import chat_repository as repository
 from consultations.chat_repository import FileRow, MessageRow
 from consultations.repository import get as get_consultation
-from consultations.schemas import ChatMessage, FileView
+from consultations.schemas import ChatMarks, ChatMessage, FileView
 from consultations.uploads import content_type_of, safe_name
 from core.clock import rfc3339
 from core.context import Context
@@ -101,13 +101,28 @@ class Conversation:
             files = await repository.files(tx, consultation_id, [row.file_id] if row.file_id else [])
         return await self._message(visit.patient_id, row, files)
 
-    async def read(self, consultation_id: UUID, participant_id: UUID, message_id: UUID) -> None:
-        """Everything up to this message has been seen; never steps back."""
+    async def mark(
+        self, consultation_id: UUID, participant_id: UUID, message_id: UUID, *, read: bool, clinician: bool
+    ) -> bool:
+        """Everything up to this message has arrived (``read``: been seen); never steps back. True if that is news."""
         async with self._database.transaction() as tx:
             row = await repository.message(tx, consultation_id, message_id)
-            if row is None:
+            if row is None or (row.audience == "clinicians" and not clinician):
                 raise NotFound()
-            await repository.set_read(tx, consultation_id, participant_id, row.seq, self._context.clock.now())
+            return await repository.set_mark(
+                tx,
+                consultation_id,
+                participant_id,
+                delivered=row.seq,
+                read=row.seq if read else 0,
+                at=self._context.clock.now(),
+            )
+
+    async def marks(self, consultation_id: UUID, *, clinician: bool) -> list[ChatMarks]:
+        """How far each has got."""
+        async with self._database.reading() as tx:
+            rows = await repository.marks(tx, consultation_id, clinician)
+        return [ChatMarks(participant_id=who, delivered=delivered, read=read) for who, delivered, read in rows]
 
     async def message(self, consultation_id: UUID, message_id: UUID) -> ChatMessage | None:
         """One message, for somebody whose access the caller has checked."""

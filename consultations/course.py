@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from consultations import lifecycle, repository
-from consultations.events import ConsultationStarted, PatientWaiting
+from consultations.events import ConsultationStarted, PatientRecalled, PatientWaiting
 from consultations.invitations import Invitations
 from consultations.ports import Appointments, People
 from consultations.repository import Consultation
@@ -32,6 +32,8 @@ class Seat:
     start: datetime
     closes_at: datetime
     over: bool  # completed or cancelled: nobody comes in any more
+    kind: str  # of the appointment: video or drop_in
+    checked_in: bool
 
 
 def facts_about(row: Consultation) -> dict[str, UUID]:
@@ -71,6 +73,7 @@ class Course:
         async with self._database.transaction() as tx:
             await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
             row = await repository.get(tx, appointment_id)
+            checked_in = await repository.checked_in(tx, appointment_id)
         assert row is not None, "just ensured"
         return Seat(
             appointment_id=appointment_id,
@@ -84,6 +87,8 @@ class Course:
             start=found.start,
             closes_at=found.closes_at,
             over=row.status in ("completed", "cancelled") or found.status in lifecycle.OVER,
+            kind=found.kind,
+            checked_in=checked_in,
         )
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
@@ -93,6 +98,13 @@ class Course:
                 return
             if await repository.set_waiting(tx, appointment_id, at):
                 await tx.publish(PatientWaiting(**facts_about(row)))
+
+    async def recalled(self, appointment_id: UUID, participant_id: UUID) -> None:
+        """Call a patient back who has wandered off: a notice goes out."""
+        async with self._database.transaction() as tx:
+            row = await repository.get(tx, appointment_id)
+            if row is not None and row.patient_id == participant_id and row.status in ("planned", "in-progress"):
+                await tx.publish(PatientRecalled(**facts_about(row)))
 
     async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
         async with self._database.transaction() as tx:
@@ -146,6 +158,12 @@ class Course:
         async with self._database.transaction() as tx:
             await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
             await repository.add_evidence(tx, appointment_id, {f"probe:{person_id}": verdict})
+
+    async def waited(self, appointment_id: UUID, participant_id: UUID, estimated_s: int, waited_s: int) -> None:
+        """What somebody was told on coming and what it became, kept beside the evidence of attendance."""
+        evidence = {f"wait:{participant_id}": {"estimated_s": estimated_s, "waited_s": waited_s}}
+        async with self._database.transaction() as tx:
+            await repository.add_evidence(tx, appointment_id, evidence)
 
     async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None:
         """Somebody was removed from the visit; a guest's invitation dies with it."""

@@ -23,6 +23,17 @@ class InvitationGone(BedsideError):
     title = "This invitation was used, withdrawn or has expired: ask for a new one"
 
 
+class InterpreterRequested(Conflict):
+    code = "interpreter_requested"
+    title = "An interpreter is being looked for already"
+
+
+class OfferGone(BedsideError):
+    status = 410
+    code = "offer_gone"
+    title = "This request has been answered or has run out"
+
+
 class UnsupportedFile(BedsideError):
     status = 415
     code = "unsupported_media_type"

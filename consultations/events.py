@@ -24,6 +24,20 @@ class PatientWaiting(ConsultationFact):
     name: ClassVar[str] = "consultation.patient_waiting"
 
 
+class PatientRecalled(ConsultationFact):
+    """The patient's turn is near, or they are let in, and they are not there."""
+
+    name: ClassVar[str] = "consultation.recalled"
+
+
+class InterpreterRequested(ConsultationFact):
+    """This person is asked to interpret in a visit, for about a minute."""
+
+    name: ClassVar[str] = "interpreter.requested"
+
+    person_id: UUID
+
+
 class ConsultationStarted(ConsultationFact):
     """The practitioner admitted the patient and both are in the call."""
 

@@ -16,6 +16,7 @@ from core.database import Row, Transaction
 from core.ids import uuid7
 
 Role = Literal["interpreter", "guest"]
+State = Literal["open", "redeemed", "revoked", "expired"]
 SECRET_BYTES = 24  # 192 bits: guessing is no way in, so a plain hash at rest is enough
 
 
@@ -28,6 +29,16 @@ class InvitationRow:
     expires_at: datetime
     redeemed_at: datetime | None
     revoked_at: datetime | None
+    created_by: UUID
+    created_at: datetime
+
+    def state(self, now: datetime) -> State:
+        """What the link is good for now. Pure."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at <= now:
+            return "expired"
+        return "open" if self.redeemed_at is None else "redeemed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +47,7 @@ class Made:
     secret: str
 
 
-_COLUMNS = "id, consultation_id, role, name, expires_at, redeemed_at, revoked_at"
+_COLUMNS = "id, consultation_id, role, name, expires_at, redeemed_at, revoked_at, created_by, created_at"
 
 
 class Invitations:
@@ -81,6 +92,14 @@ class Invitations:
             row = await tx.fetchrow(f"SELECT {_COLUMNS} FROM invitations WHERE id = $1", invitation_id)  # noqa: S608
         return None if row is None else _invitation(row)
 
+    async def of_visit(self, tx: Transaction, consultation_id: UUID) -> list[InvitationRow]:
+        """Oldest first."""
+        rows = await tx.fetch(
+            f"SELECT {_COLUMNS} FROM invitations WHERE consultation_id = $1 ORDER BY created_at, id",  # noqa: S608
+            consultation_id,
+        )
+        return [_invitation(row) for row in rows]
+
     async def living(self, invitation_id: UUID) -> InvitationRow:
         """Redeemed, neither withdrawn nor expired; raises ``InvitationGone``."""
         found = await self.get(invitation_id)
@@ -115,4 +134,6 @@ def _invitation(row: Row) -> InvitationRow:
         row["expires_at"],
         row["redeemed_at"],
         row["revoked_at"],
+        row["created_by"],
+        row["created_at"],
     )

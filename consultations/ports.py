@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 from uuid import UUID
+
+from core.security.principal import Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +22,15 @@ class AppointmentInfo:
     status: str
     opens_at: datetime
     closes_at: datetime
+    kind: str = "video"  # or drop_in
 
 
 class Appointments(Protocol):
     async def get(self, appointment_id: UUID) -> AppointmentInfo | None: ...
+
+    async def transfer(self, principal: Principal, appointment_id: UUID, to: UUID) -> None:
+        """Make it a colleague's. Raises NotFound, Forbidden, and what says that they can't take it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class PersonInfo:
 
 class People(Protocol):
     async def get(self, person_id: UUID) -> PersonInfo | None: ...
+
+    async def birth_date(self, person_id: UUID) -> date | None: ...
 
 
 class Prescriptions(Protocol):
@@ -58,3 +67,11 @@ class Visits(Protocol):
         ...
 
     async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None: ...
+
+    async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
+        """The patient has confirmed who and where they are; the practice's list shows it."""
+        ...
+
+    async def interpreter(self, appointment_id: UUID, state: dict[str, Any]) -> None:
+        """What has become of the search for an interpreter, in the wire shape of ``InterpreterState``."""
+        ...

@@ -88,6 +88,10 @@ async def get(tx: Transaction, consultation_id: UUID, *, lock: bool = False) -> 
     return None if row is None else _consultation(row)
 
 
+async def checked_in(tx: Transaction, consultation_id: UUID) -> bool:
+    return bool(await tx.fetchval("SELECT true FROM check_ins WHERE consultation_id = $1", consultation_id))
+
+
 async def set_waiting(tx: Transaction, consultation_id: UUID, at: datetime) -> bool:
     """True the first time."""
     sql = "UPDATE consultations SET waiting_since = $2 WHERE id = $1 AND waiting_since IS NULL RETURNING true"
@@ -119,6 +123,16 @@ async def set_completed(
         at,
         summary,
         outcome,
+    )
+
+
+async def set_practitioner(tx: Transaction, consultation_id: UUID, previous: UUID, practitioner_id: UUID) -> None:
+    """Of two hand-overs told in the wrong order the later one stays."""
+    await tx.execute(
+        "UPDATE consultations SET practitioner_id = $3 WHERE id = $1 AND practitioner_id = $2",
+        consultation_id,
+        previous,
+        practitioner_id,
     )
 
 

@@ -21,6 +21,7 @@ from consultations.schemas import (
     FileView,
     GuestSession,
     Invitation,
+    InvitationList,
     Invite,
     Notes,
     PracticeToken,
@@ -65,21 +66,26 @@ def build(service: Consultations, public_url: str) -> Routes:
     )
     async def invite(call: Call[Invite, None]) -> Invitation:
         """Invite an interpreter or a guest by a one-time link"""
-        made, secret, expires_at = await service.invite(call.principal, call.id(), call.body.role, call.body.name)
+        made, secret, expires_at = await service.guests.invite(
+            call.principal, call.id(), call.body.role, call.body.name
+        )
         return Invitation(id=made, url=f"{public_url}/join#{secret}", expires_at=expires_at)
+
+    @routes.get("/consultations/{id}/invitations", returns=InvitationList, errors=(Forbidden, NotFound))
+    async def invitations(call: Call[None, None]) -> Answer:
+        """Who was invited to the visit, and what has become of the links"""
+        found = await service.guests.invitations(call.principal, call.id())
+        return Answer(InvitationList(items=found), headers=NO_STORE)
+
+    @routes.delete("/consultations/{id}/invitations/{invitation_id}", status=204, errors=(Forbidden, NotFound))
+    async def revoke(call: Call[None, None]) -> None:
+        """Withdraw an invitation; whoever came by it leaves the visit at once"""
+        await service.guests.revoke(call.principal, call.id(), call.id("invitation_id"))
 
     @routes.post("/invitations/redeem", body=Redeem, returns=GuestSession, auth="none", errors=(InvitationGone,))
     async def redeem(call: Call[Redeem, None]) -> Answer:
         """Exchange an invitation's secret for a guest session"""
-        invitation, token, expires_at, name = await service.redeem(call.body.secret)
-        session = GuestSession(
-            guest_token=token,
-            expires_at=expires_at,
-            appointment_id=invitation.consultation_id,
-            role=invitation.role,
-            name=name,
-        )
-        return Answer(session, headers=NO_STORE)
+        return Answer(await service.guests.redeem(call.body.secret), headers=NO_STORE)
 
     @routes.get("/guest/video-token", returns=VideoToken, auth="guest", errors=(VisitNotOpen, InvitationGone))
     async def guest_video_token(call: Call[None, None]) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -49,6 +49,23 @@ class Invitation(Wire):
     expires_at: str
 
 
+class InvitationInfo(Wire):
+    """A link as it stands; its secret was shown once and is not kept."""
+
+    id: UUID
+    role: Literal["interpreter", "guest"]
+    name: str
+    created_at: str
+    expires_at: str
+    redeemed_at: str | None
+    revoked_at: str | None
+    state: Literal["open", "redeemed", "revoked", "expired"]
+
+
+class InvitationList(Wire):
+    items: list[InvitationInfo]
+
+
 class Redeem(Wire):
     secret: str = Field(min_length=20, max_length=100)
 
@@ -81,6 +98,14 @@ class ChatMessage(Wire):
     edited_at: str | None
 
 
+class ChatMarks(Wire):
+    """Everything up to these messages has arrived at this person's device, was seen there."""
+
+    participant_id: UUID
+    delivered: UUID | None
+    read: UUID | None
+
+
 class Stay(Wire):
     name: str
     role: str
@@ -107,9 +132,85 @@ class ConsultationView(Wire):
     participants: list[Stay]
     attendance: Attendance
     chat: list[ChatMessage]
+    chat_marks: list[ChatMarks]
     prescriptions: list[dict[str, Any]]
     invoice: dict[str, Any] | None
     recordings: list[dict[str, Any]]
+
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{6,14}$")]  # E.164
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=20)]
+
+
+class RedFlag(Wire):
+    code: str
+    text: str
+
+
+class SaveCheckIn(Wire):
+    """Both confirmations are needed: a check-in without them is none."""
+
+    identity_confirmed: Literal[True]
+    red_flags_read: Literal[True]
+    country: Country
+    place: str = Field(min_length=2, max_length=200)
+    callback_phone: Phone
+    language: Language = "en"
+
+
+class CheckInQuery(Wire):
+    country: Country | None = None
+    language: Language = "en"
+
+
+class CheckInView(Wire):
+    appointment_id: UUID
+    done: bool
+    name: str
+    birth_date: str | None
+    country: str | None
+    place: str | None
+    callback_phone: str | None
+    confirmed_at: str | None
+    licensed_here: bool | None
+    emergency_number: str | None
+    red_flags: list[RedFlag]
+
+
+class LicencePlaces(Wire):
+    countries: list[Country] = Field(max_length=60)
+
+
+class Languages(Wire):
+    languages: list[Language] = Field(min_length=1, max_length=20)
+
+
+class InterpreterView(Wire):
+    person_id: UUID
+    name: str
+    languages: list[str]
+    on_duty: bool
+
+
+class InterpreterList(Wire):
+    items: list[InterpreterView]
+
+
+class OnDuty(Wire):
+    on_duty: bool
+
+
+class InterpreterOffer(Wire):
+    id: UUID
+    language: str
+    expires_at: str
+
+
+class Interpreting(Wire):
+    languages: list[str]
+    on_duty: bool
+    offers: list[InterpreterOffer]
 
 
 class SaveNotes(Wire):

@@ -8,15 +8,19 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from consultations import lifecycle, repository
+from consultations.check_in import CheckIns
 from consultations.conversation import Conversation
 from consultations.course import Course, facts_about
-from consultations.errors import InvitationGone, NotesChanged, NotVerified
+from consultations.errors import NotesChanged, NotVerified
 from consultations.events import ConsultationCompleted
-from consultations.invitations import InvitationRow, Invitations
+from consultations.guests import Guests
+from consultations.interpreting import InterpreterSearch
+from consultations.invitations import Invitations
 from consultations.ports import AppointmentInfo, Appointments, Invoices, People, Prescriptions, Visits
 from consultations.repository import Consultation, NotesRow
 from consultations.schemas import (
     Attendance,
+    ChatMessage,
     ConsultationView,
     IceServer,
     Notes,
@@ -29,6 +33,7 @@ from core.clock import rfc3339
 from core.context import Context
 from core.database import Transaction
 from core.errors import NotFound
+from core.ids import uuid7
 from core.security.policy import Relation
 from core.security.principal import Principal
 from core.turn import ice_servers
@@ -37,8 +42,6 @@ log = logging.getLogger(__name__)
 
 # Long enough to open a page and connect; the live session's resume token takes over from there.
 TOKEN_LIFETIME = timedelta(minutes=5)
-# A guest session outlives no day: no token of ours does.
-LONGEST_TOKEN = timedelta(hours=24)
 
 
 def relations(principal: Principal, patient_id: UUID, practitioner_id: UUID) -> list[Relation]:
@@ -73,6 +76,16 @@ class Consultations:
         self._visits = visits
         self.conversation = conversation
         self.invitations = invitations
+        self.guests = Guests(context, invitations, visits, self._may)
+        self.check_ins = CheckIns(context, people, visits, self._may)
+        self.interpreters = InterpreterSearch(
+            context,
+            appointments=appointments,
+            people=people,
+            visits=visits,
+            invitations=invitations,
+            guests=self.guests,
+        )
         self.course = Course(context, appointments=appointments, people=people, invitations=invitations)
 
     # Tokens
@@ -88,7 +101,7 @@ class Consultations:
         async with self._database.transaction() as tx:
             await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
             await self._audit(tx, principal, "consultation.token_issued", found.patient_id, appointment_id)
-        return self._video_token(principal.id, principal.role, found, now)
+        return self._video_token(principal.id, principal.role, found, now, principal.session_id)
 
     async def guest_video_token(self, principal: Principal) -> VideoToken:
         """For somebody who redeemed an invitation; refused once it was withdrawn."""
@@ -98,9 +111,18 @@ class Consultations:
         lifecycle.require_open(found.status, found.opens_at, found.closes_at, now)
         return self._video_token(invitation.id, invitation.role, found, now)
 
-    def _video_token(self, participant_id: UUID, role: str, found: AppointmentInfo, now: datetime) -> VideoToken:
+    def _video_token(
+        self,
+        participant_id: UUID,
+        role: str,
+        found: AppointmentInfo,
+        now: datetime,
+        session_id: UUID | None = None,
+    ) -> VideoToken:
         lifetime = lifecycle.token_lifetime(now, found.closes_at, TOKEN_LIFETIME)
-        token = self._context.tokens.issue("visit", participant_id, lifetime, appointment_id=str(found.id), role=role)
+        token = self._context.tokens.issue(
+            "visit", participant_id, lifetime, appointment_id=str(found.id), role=role, **_session(session_id)
+        )
         return VideoToken(
             token=token,
             expires_at=rfc3339(now + lifetime),
@@ -119,7 +141,12 @@ class Consultations:
         now = self._context.clock.now()
         return ProbeToken(
             token=self._context.tokens.issue(
-                "probe", principal.id, TOKEN_LIFETIME, appointment_id=str(found.id), role=principal.role
+                "probe",
+                principal.id,
+                TOKEN_LIFETIME,
+                appointment_id=str(found.id),
+                role=principal.role,
+                **_session(principal.session_id),
             ),
             expires_at=rfc3339(now + TOKEN_LIFETIME),
             ice_servers=self._ice_servers(principal.id, now),
@@ -131,7 +158,12 @@ class Consultations:
         now = self._context.clock.now()
         person = await self._people.get(principal.id)
         token = self._context.tokens.issue(
-            "practice", principal.id, TOKEN_LIFETIME, role=principal.role, name="" if person is None else person.name
+            "practice",
+            principal.id,
+            TOKEN_LIFETIME,
+            role=principal.role,
+            name="" if person is None else person.name,
+            **_session(principal.session_id),
         )
         return PracticeToken(token=token, expires_at=rfc3339(now + TOKEN_LIFETIME))
 
@@ -219,6 +251,7 @@ class Consultations:
             participants=await self._stays(row, stays),
             attendance=Attendance(outcome=row.attendance_outcome, evidence=row.attendance_evidence),
             chat=chat,
+            chat_marks=await self.conversation.marks(appointment_id, clinician=principal.role == "practitioner"),
             prescriptions=await self._prescriptions.for_appointment(appointment_id),
             invoice=await self._invoices.for_appointment(appointment_id),
             recordings=[],
@@ -232,44 +265,37 @@ class Consultations:
             return None, None
         return await self._open(row, "summary", row.summary), await self._open(row, "outcome", row.outcome)
 
-    async def invite(self, principal: Principal, appointment_id: UUID, role: str, name: str) -> tuple[UUID, str, str]:
-        """Returns the invitation's id, its secret (shown once) and its expiry."""
-        found = await self._may(principal, "consultation.invite", appointment_id)
-        now = self._context.clock.now()
-        if found.status in lifecycle.OVER or now >= found.closes_at:
-            lifecycle.require_open(found.status, found.opens_at, found.closes_at, now)
-        async with self._database.transaction() as tx:
-            await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
-            made = await self.invitations.make(tx, found, role, name, principal.id, now)
-            await self._audit(tx, principal, "consultation.invited", found.patient_id, appointment_id)
-        return made.id, made.secret, rfc3339(found.closes_at)
+    async def transfer(
+        self, principal: Principal, appointment_id: UUID, to: UUID, note: str | None
+    ) -> tuple[str, str, ChatMessage | None]:
+        """Hand the visit to a colleague, with a note that is theirs alone. Returns their name and title, and the note.
 
-    async def redeem(self, secret: str) -> tuple[InvitationRow, str, str, str]:
-        """Returns the invitation, the guest token, its expiry and the invited person's name."""
-        now = self._context.clock.now()
+        Raises NotFound, Forbidden, what says that they can't take it.
+        """
+        found = await self._appointment(appointment_id)
+        await self._appointments.transfer(principal, appointment_id, to)
         async with self._database.transaction() as tx:
-            invitation = await self.invitations.redeem(tx, secret, now)
-            row = await repository.get(tx, invitation.consultation_id)
-            if row is None or row.status in ("completed", "cancelled"):
-                raise InvitationGone()
-            await tx.audit(
-                "consultation.invitation_redeemed",
-                actor_id=invitation.id,
-                actor_role=invitation.role,
-                resource="consultation",
-                resource_id=invitation.consultation_id,
-                patient_id=row.patient_id,
+            await repository.ensure(tx, appointment_id, found.patient_id, to)
+            await repository.set_practitioner(tx, appointment_id, found.practitioner_id, to)
+        message = None
+        if note is not None:
+            by = await self._people.get(principal.id)
+            message = await self.conversation.send(
+                appointment_id,
+                principal.id,
+                role=principal.role,
+                name="" if by is None else by.name,
+                client_id=f"transfer-{uuid7()}",
+                text=note,
+                file_id=None,
+                audience="clinicians",
             )
-        name = await self.invitations.name_of(invitation, row.patient_id)
-        lifetime = min(invitation.expires_at - now, LONGEST_TOKEN)
-        token = self._context.tokens.issue(
-            "guest",
-            invitation.id,
-            lifetime,
-            appointment_id=str(invitation.consultation_id),
-            role=invitation.role,
-        )
-        return invitation, token, rfc3339(now + lifetime), name
+        colleague = await self._people.get(to)
+        return ("", "", message) if colleague is None else (colleague.name, colleague.title, message)
+
+    async def transferred(self, tx: Transaction, appointment_id: UUID, previous: UUID, practitioner_id: UUID) -> None:
+        """The appointment is a colleague's; in the transaction of its fact."""
+        await repository.set_practitioner(tx, appointment_id, previous, practitioner_id)
 
     async def cancelled(self, tx: Transaction, appointment_id: UUID) -> None:
         """The appointment was cancelled; in the transaction of its fact."""
@@ -335,8 +361,9 @@ class Consultations:
         return "" if person is None else person.name
 
 
-def _names(row: Consultation) -> dict[str, UUID]:
-    return {"appointment_id": row.id, "patient_id": row.patient_id, "practitioner_id": row.practitioner_id}
+def _session(session_id: UUID | None) -> dict[str, str]:
+    """What ties a token to the sign-in that asked for it: live connections end with that."""
+    return {} if session_id is None else {"session": str(session_id)}
 
 
 def _place(consultation_id: UUID, field: str) -> str:

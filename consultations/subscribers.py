@@ -5,11 +5,15 @@ from __future__ import annotations
 from consultations.service import Consultations
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
-from scheduling.events import AppointmentCancelled
+from scheduling.events import AppointmentCancelled, AppointmentTransferred
 
 
 def subscribe(subscriptions: Subscriptions, service: Consultations) -> None:
     async def cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Envelope) -> None:
         await service.cancelled(tx, fact.appointment_id)
 
+    async def transferred(tx: Transaction, fact: AppointmentTransferred, envelope: Envelope) -> None:
+        await service.transferred(tx, fact.appointment_id, fact.previous_practitioner_id, fact.practitioner_id)
+
+    subscriptions.on("consultations", AppointmentTransferred, transferred)
     subscriptions.on("consultations", AppointmentCancelled, cancelled)

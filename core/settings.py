@@ -153,6 +153,10 @@ class Visit(Section):
     opens_before_s: int = 30 * 60  # a visit's window opens this long before its start
     closes_after_s: int = 60 * 60  # and closes this long after its end
     seat_grace_s: int = 60  # a seat without a connection is kept this long
+    waiting_grace_s: int = Field(10 * 60, ge=1)  # and a place in the waiting room this long
+    countries: tuple[str, ...] = ("SN",)  # where practitioners are licensed unless written down otherwise (ISO 3166-1)
+    emergency_numbers: dict[str, str] = Field(default_factory=dict)  # by country, where ours are not right
+    interpreter_offer_s: int = Field(60, ge=5, le=600)  # how long each interpreter has to answer
 
 
 class Scheduling(Section):

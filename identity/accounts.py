@@ -187,6 +187,10 @@ class Accounts:
             raise InvalidToken()
         return Principal(claims.subject, role, roles, session_id, str(claims.extra.get("name", "")))
 
+    async def session_stands(self, session_id: UUID) -> bool:
+        """For connections that outlive their token. Raises Unavailable."""
+        return await self._sessions.alive(session_id)
+
     async def sessions(self, principal: Principal) -> list[Session]:
         return await self._sessions.of_person(principal.id)
 

@@ -54,6 +54,13 @@ class Directory:
         person = (await self.people([person_id])).get(person_id)
         return person is not None and person.email_verified
 
+    async def birth_date(self, person_id: UUID) -> date | None:
+        try:
+            async with self._database.reading() as tx:
+                return (await self._profile(tx, person_id))[1].birth_date
+        except NotFound:
+            return None
+
     async def practitioners(self, ids: Sequence[UUID]) -> dict[UUID, Practitioner]:
         """By id, published or not; unknown ones are left out."""
         async with self._database.reading() as tx:

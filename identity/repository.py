@@ -259,6 +259,11 @@ async def add_care(
     )
 
 
+async def move_care(tx: Transaction, appointment_id: UUID, practitioner_id: UUID) -> None:
+    sql = "UPDATE care_relations SET practitioner_id = $2 WHERE appointment_id = $1"
+    await tx.execute(sql, appointment_id, practitioner_id)
+
+
 async def end_care(tx: Transaction, appointment_id: UUID) -> None:
     await tx.execute("DELETE FROM care_relations WHERE appointment_id = $1", appointment_id)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
 from identity import repository
-from scheduling.events import AppointmentBooked, AppointmentCancelled
+from scheduling.events import AppointmentBooked, AppointmentCancelled, AppointmentTransferred
 
 
 async def _booked(tx: Transaction, fact: AppointmentBooked, envelope: Envelope) -> None:
@@ -16,6 +16,11 @@ async def _cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Enve
     await repository.end_care(tx, fact.appointment_id)
 
 
+async def _transferred(tx: Transaction, fact: AppointmentTransferred, envelope: Envelope) -> None:
+    await repository.move_care(tx, fact.appointment_id, fact.practitioner_id)
+
+
 def subscribe(subscriptions: Subscriptions) -> None:
     subscriptions.on("identity", AppointmentBooked, _booked)
     subscriptions.on("identity", AppointmentCancelled, _cancelled)
+    subscriptions.on("identity", AppointmentTransferred, _transferred)

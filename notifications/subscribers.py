@@ -11,7 +11,7 @@ from billing.events import (
     PaymentRefunded,
     PaymentSucceeded,
 )
-from consultations.events import ConsultationStarted, PatientWaiting
+from consultations.events import ConsultationStarted, InterpreterRequested, PatientRecalled, PatientWaiting
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
 from identity.events import VerificationRequested
@@ -24,6 +24,7 @@ from scheduling.events import (
     AppointmentFact,
     AppointmentNoShow,
     AppointmentRescheduled,
+    AppointmentTransferred,
 )
 
 GROUP = "notifications"
@@ -76,6 +77,9 @@ def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
         await service.void_reminders(tx, fact.appointment_id)
         await both(tx, fact)
 
+    async def transferred(tx: Transaction, fact: AppointmentTransferred, envelope: Envelope) -> None:
+        await both(tx, fact, "appointment.transferred.practitioner")
+
     async def completed(tx: Transaction, fact: AppointmentCompleted, envelope: Envelope) -> None:
         await service.void_reminders(tx, fact.appointment_id)
         await patient(tx, fact)
@@ -87,6 +91,7 @@ def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
     subscriptions.on(GROUP, AppointmentBooked, booked)
     subscriptions.on(GROUP, AppointmentRescheduled, rescheduled)
     subscriptions.on(GROUP, AppointmentCancelled, cancelled)
+    subscriptions.on(GROUP, AppointmentTransferred, transferred)
     subscriptions.on(GROUP, AppointmentCompleted, completed)
     subscriptions.on(GROUP, AppointmentNoShow, no_show)
 
@@ -100,6 +105,27 @@ def _visits(subscriptions: Subscriptions, service: Notifications) -> None:
             other_id=fact.patient_id,
             appointment_id=fact.appointment_id,
             mail=False,
+        )
+
+    async def recalled(tx: Transaction, fact: PatientRecalled, envelope: Envelope) -> None:
+        # By mail too: who is called back has no page of ours open.
+        await service.tell(
+            tx,
+            fact.name,
+            fact.patient_id,
+            other_id=fact.practitioner_id,
+            appointment_id=fact.appointment_id,
+        )
+
+    async def interpreter(tx: Transaction, fact: InterpreterRequested, envelope: Envelope) -> None:
+        await service.tell(
+            tx,
+            fact.name,
+            fact.person_id,
+            other_id=fact.practitioner_id,
+            appointment_id=fact.appointment_id,
+            link="/interpreting",
+            mail=False,  # the offer has run out before a mail is read
         )
 
     async def started(tx: Transaction, fact: ConsultationStarted, envelope: Envelope) -> None:
@@ -122,6 +148,8 @@ def _visits(subscriptions: Subscriptions, service: Notifications) -> None:
         )
 
     subscriptions.on(GROUP, PatientWaiting, waiting)
+    subscriptions.on(GROUP, PatientRecalled, recalled)
+    subscriptions.on(GROUP, InterpreterRequested, interpreter)
     subscriptions.on(GROUP, ConsultationStarted, started)
     subscriptions.on(GROUP, PrescriptionIssued, prescribed)
 

@@ -62,6 +62,22 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
         "en": ("A patient is waiting", "{other} is in your waiting room."),
         "fr": ("Un patient attend", "{other} est dans votre salle d'attente."),
     },
+    "consultation.recalled": {
+        "en": ("It is nearly your turn", "{other} can see you now or soon. Please come back to the waiting room."),
+        "fr": ("C'est bientôt à vous", "{other} peut vous recevoir. Merci de revenir dans la salle d'attente."),
+    },
+    "appointment.transferred": {
+        "en": ("A colleague takes over your visit", "{other} will see you in place of your practitioner."),
+        "fr": ("Un autre soignant vous reçoit", "{other} vous recevra à la place de votre soignant."),
+    },
+    "appointment.transferred.practitioner": {
+        "en": ("A visit was handed to you", "{other} is yours to see now."),
+        "fr": ("Une visite vous est confiée", "{other} est désormais à recevoir par vous."),
+    },
+    "interpreter.requested": {
+        "en": ("Can you interpret now?", "An interpreter is needed in a visit. Answer within a minute."),
+        "fr": ("Pouvez-vous interpréter ?", "Une visite demande un interprète. Répondez dans la minute."),
+    },
     "consultation.started": {
         "en": ("Your visit has begun", "{other} is with you now."),
         "fr": ("Votre visite a commencé", "{other} est avec vous."),

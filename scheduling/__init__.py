@@ -15,6 +15,7 @@ from scheduling.calendar_routes import add_calendar_routes
 from scheduling.calendars import Calendars
 from scheduling.drop_ins import DropIns
 from scheduling.free_times import FreeTimes
+from scheduling.handing_over import HandingOver
 from scheduling.offers import Offers
 from scheduling.outside_reading import OutsideReading
 from scheduling.ports import Authority, Consultations, People, Practitioners
@@ -46,6 +47,7 @@ class Scheduling:
     offers: Offers
     waitlist: Waitlist
     drop_ins: DropIns
+    handing_over: HandingOver
     upkeep: Upkeep
     free_times: FreeTimes
     calendars: Calendars
@@ -92,6 +94,7 @@ def setup(
         appointments=appointments,
         offers=Offers(database, times, free_times, clock, policy, practitioners),
         waitlist=waitlist,
+        handing_over=HandingOver(database, repository, free_times, clock, policy, standing, practitioners),
         drop_ins=DropIns(
             database,
             repository,

@@ -64,6 +64,8 @@ def allow(policy: Policy) -> None:
     policy.allow("appointment.book", "patient", relation=("self", "proxy"))
     policy.allow("appointment.book", "desk", "admin", "system")
     policy.allow("appointment.overlap", "desk", "admin")
+    policy.allow("appointment.hand_over", "practitioner", relation="own")
+    policy.allow("appointment.hand_over", "desk", "admin")
     policy.allow("appointment.arrange", "system")
     policy.allow("appointment.list", "desk", "admin")
     policy.allow("appointment.no_show", "practitioner", relation="own")

@@ -45,6 +45,13 @@ class OfferGone(Conflict):
     title = "This offer has run out"
 
 
+class NotPossible(Conflict):
+    """A visit can't be handed to this person, or not any more."""
+
+    code = "not_possible"
+    title = "This can't be done with this visit"
+
+
 class TooManyCalendars(Conflict):
     """A practitioner has as many outside calendars as are read."""
 

@@ -36,6 +36,14 @@ class AppointmentRescheduled(AppointmentFact):
     previous_start: datetime
 
 
+class AppointmentTransferred(AppointmentFact):
+    """A colleague took the visit over: ``practitioner_id`` is theirs."""
+
+    name: ClassVar[str] = "appointment.transferred"
+
+    previous_practitioner_id: UUID
+
+
 class AppointmentCancelled(AppointmentFact):
     """``in_time``: nothing is owed, by the policy in force when it was cancelled. ``free_until``: what it said."""
 

@@ -140,6 +140,31 @@ class Repository:
         assert row is not None
         return _appointment(row)
 
+    async def hand_over(
+        self, tx: Transaction, found: Appointment, to: UUID, time_zone: str, day: date, now: datetime
+    ) -> Appointment:
+        """To another practitioner at the same time, which need not be free: it lies on top."""
+        await tx.fetchval(
+            "SELECT take_time($1, $2, $3, $4, 'appointment', false, $5, NULL, NULL, NULL, $6)",
+            found.id,
+            to,
+            found.blocked_from,
+            found.blocked_until,
+            found.patient_id,
+            now,
+        )
+        row = await tx.fetchrow(
+            "UPDATE appointments SET practitioner_id = $2, time_zone = $3, local_date = $4, overlap = true, "
+            f"updated_at = $5, version = version + 1 WHERE id = $1 RETURNING {_COLUMNS}",
+            found.id,
+            to,
+            time_zone,
+            day,
+            now,
+        )
+        assert row is not None
+        return _appointment(row)
+
     async def search(self, tx: Transaction, wanted: Filter) -> list[Appointment]:
         """By start, then id; ``limit`` rows after the cursor."""
         conditions: list[str] = []

@@ -21,6 +21,7 @@ from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
 from server.adapters.live_visit import DurableChat, DurableVisits
 from server.adapters.people import Names
+from server.adapters.visit_help import VisitHelp
 from server.services import Modules
 
 
@@ -65,6 +66,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         context,
         visits=DurableVisits(modules.consultations),
         chat=DurableChat(modules.consultations),
+        help=VisitHelp(modules),
         serves="signaling" in roles,
     )
     return modules

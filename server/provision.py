@@ -93,9 +93,9 @@ class Provisioner:
         acting = Principal(doctor.id, "practitioner", frozenset({"practitioner"}), name=doctor.name)
         service = self._modules.consultations
         for guest in range(people - 2):
-            _, secret, _ = await service.invite(acting, appointment.id, "guest", f"Guest {guest + 1}")
-            invitation, _, _, _ = await service.redeem(secret)
-            members.append((invitation.id, "guest"))
+            made, secret, _ = await service.guests.invite(acting, appointment.id, "guest", f"Guest {guest + 1}")
+            await service.guests.redeem(secret)
+            members.append((made, "guest"))
         for member, role in members:
             await self._enter(appointment.id, member, role, let_in=not waiting)
         return ProvisionedCall(

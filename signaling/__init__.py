@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from core.context import Context
 from signaling.live import Live
-from signaling.ports import Chat, Visits
+from signaling.ports import Chat, Help, Visits
 
 
-def setup(context: Context, *, visits: Visits, chat: Chat, serves: bool) -> Live:
+def setup(context: Context, *, visits: Visits, chat: Chat, help: Help, serves: bool) -> Live:
     """Registers ``/consultation``, ``/practice`` and ``/probe`` and starts with the context.
 
     Without ``serves`` the process carries no connections: it only tells the live visit what happened.
     """
     policy = context.policy
     policy.allow("waiting.admit", "practitioner", relation="own")
-    for action in ("waiting.hold", "waiting.remove", "waiting.transfer", "practice.chat"):
+    for action in ("waiting.hold", "waiting.remove", "waiting.transfer", "waiting.recall", "practice.chat"):
         policy.allow(action, "practitioner", relation="own")
         policy.allow(action, "desk")
-    live = Live(context, visits=visits, chat=chat)
+    live = Live(context, visits=visits, chat=chat, help=help)
     if serves:
         context.starting.append(live.start)
     context.stopping.append(live.stop)

@@ -10,20 +10,31 @@ import asyncpg
 from core.clock import Clock
 from core.errors import Forbidden, NotFound
 from core.security.vault import KeyDestroyed
-from signaling.errors import MediaUnavailable, NotAdmitted, VisitOver
+from signaling.errors import CallFull, MediaUnavailable, NotAdmitted, VisitOver
+from signaling.lists import Lists
 from signaling.media_negotiation import MediaNegotiation
-from signaling.presence import Person, State, both_present, in_call, may_join, participant
+from signaling.presence import MOST_PEOPLE, Person, State, both_present, in_call, may_join, participant
 from signaling.records import Records
-from signaling.session import Seat, Sessions
-from signaling.store import Store, Visit
+from signaling.seats import Seat
+from signaling.session import Sessions
+from signaling.store import KEEP_S, Store, Visit
+
+CLINICAL = ("patient", "practitioner")
 
 log = logging.getLogger(__name__)
 
 
 class Calls:
     def __init__(
-        self, store: Store, sessions: Sessions, negotiation: MediaNegotiation, records: Records, clock: Clock
+        self,
+        store: Store,
+        lists: Lists,
+        sessions: Sessions,
+        negotiation: MediaNegotiation,
+        records: Records,
+        clock: Clock,
     ) -> None:
+        self._lists = lists
         self._store = store
         self._sessions = sessions
         self._negotiation = negotiation
@@ -45,6 +56,8 @@ class Calls:
         practitioner = seat.role == "practitioner"
         joining = person.state != "in-call"
         if joining:
+            if len(in_call(await self._store.people(seat.appointment_id))) >= MOST_PEOPLE:
+                raise CallFull()
             moved, _ = await self._store.move(
                 seat.appointment_id,
                 seat.participant_id,
@@ -81,6 +94,29 @@ class Calls:
         await self._store.set_person(seat.appointment_id, seat.participant_id, hand="1" if raised else "")
         await self.updated(seat.appointment_id, seat.participant_id)
 
+    async def pin(self, seat: Seat, participant_id: str | None) -> None:
+        """The practitioner keeps somebody large for all, such as a sign-language interpreter."""
+        if seat.role != "practitioner":
+            raise Forbidden()
+        people = in_call(await self._store.people(seat.appointment_id))
+        if participant_id is not None and participant_id not in {each.participant_id for each in people}:
+            raise NotFound()
+        key = f"visit:{seat.appointment_id}:pin"
+        await self._store.keep(key, {"participant_id": participant_id or ""}, KEEP_S)
+        await self._sessions.tell_all(people, "call.pinned", {"participant_id": participant_id})
+
+    async def interpreter(self, appointment_id: str, state: dict[str, Any]) -> None:
+        """What has become of the search for an interpreter; patient and practitioner are told."""
+        asked = [each for each in await self._store.people(appointment_id) if each.role in CLINICAL]
+        await self._sessions.tell_all(asked, "interpreter.state", state)
+
+    async def require_clinical(self, seat: Seat) -> None:
+        """Patient or practitioner, and not removed. Raises Forbidden, NotAdmitted."""
+        if seat.role not in CLINICAL:
+            raise Forbidden()
+        if (await self._person(seat.appointment_id, seat.participant_id)).state == "removed":
+            raise NotAdmitted()
+
     async def updated(self, appointment_id: str, participant_id: str) -> None:
         """Something about this person changed: the others in the call are told."""
         people = in_call(await self._store.people(appointment_id))
@@ -101,15 +137,15 @@ class Calls:
         if not moved:
             return
         await self._gone(visit, person)
-        await self._store.step_out(visit.practitioner_id, appointment_id, participant_id)
+        await self._lists.step_out(visit.practitioner_id, appointment_id, participant_id)
         await self._close_if_empty(visit)
 
     async def expel(
         self,
         visit: Visit,
         participant_id: str,
-        to: Literal["held", "removed"],
-        event: Literal["call.held", "call.removed"],
+        to: Literal["held", "removed", "waiting"],
+        event: Literal["call.held", "call.removed"] | None,
         reason: str | None,
     ) -> None:
         """Take admission and media from somebody: first the right, then the packets, then the word."""
@@ -125,7 +161,8 @@ class Calls:
             raise NotFound()
         if before == "in-call":
             await self._gone(visit, person)
-        await self._tell_why(visit, participant_id, event, reason)
+        if event is not None:
+            await self._tell_why(visit, participant_id, event, reason)
         await self._close_if_empty(visit)
 
     async def _tell_why(self, visit: Visit, participant_id: str, event: str, reason: str | None) -> None:
@@ -173,13 +210,16 @@ class Calls:
             )
             if moved and before == "in-call":
                 await self._left(visit, person)
-            await self._store.step_out(visit.practitioner_id, visit.appointment_id, person.participant_id)
+            await self._lists.step_out(visit.practitioner_id, visit.appointment_id, person.participant_id)
             await self._sessions.tell(visit.appointment_id, person.participant_id, "call.ended", {"reason": reason})
         await self._store.set_visit(visit.appointment_id, call="ended")
         await self._negotiation.close(visit.appointment_id)
+        for name in ("ladder", "pin"):  # the next call begins at the top, with nobody kept large
+            await self._store.redis.delete(f"visit:{visit.appointment_id}:{name}")
         await self._records.add("ended", visit.appointment_id, now)
         if visit.started_at is not None:
-            await self._store.add_length(visit.practitioner_id, now - visit.started_at)
+            length = now - visit.started_at
+            await self._lists.add_length(visit.practitioner_id, visit.appointment_id, visit.kind, length, now)
 
     async def state_changed(self, appointment_id: str, participant_id: str) -> None:
         """Lost or regained the connection: others see "reconnecting" and the list follows."""

@@ -11,7 +11,8 @@ from signaling.errors import NotAdmitted
 from signaling.ports import Chat, Message
 from signaling.presence import Person, may_hear, may_speak
 from signaling.schemas import ChatEdit, ChatHistory, ChatSend, PracticeChat
-from signaling.session import Seat, Sessions
+from signaling.seats import Seat
+from signaling.session import Sessions
 from signaling.store import Store, Visit
 
 CLINICIANS = frozenset({"practitioner"})
@@ -40,7 +41,9 @@ class VisitChat:
         )
         await self._spread(seat.appointment_id, seat.patient_id, "chat.message", message)
         if person.state != "in-call":
-            await self._tell_practice(seat.practitioner_id, seat.appointment_id, message)
+            visit = await self._store.visit(seat.appointment_id)  # it may have changed hands since the seat was taken
+            practitioner_id = seat.practitioner_id if visit is None else visit.practitioner_id
+            await self._tell_practice(practitioner_id, seat.appointment_id, message)
         return {"message_id": message["message_id"], "sent_at": message["sent_at"]}
 
     async def send_from_practice(
@@ -70,8 +73,29 @@ class VisitChat:
         )
         await self._spread(seat.appointment_id, seat.patient_id, "chat.updated", message)
 
-    async def read(self, seat: Seat, message_id: UUID) -> None:
-        await self._chat.read(UUID(seat.appointment_id), UUID(seat.participant_id), message_id)
+    async def mark(self, seat: Seat, message_id: UUID, *, read: bool) -> None:
+        """All up to this message has arrived at the person's device, or was seen there: the others are told."""
+        if not may_hear(await self._person(seat), "all"):
+            raise NotAdmitted()
+        visit, who, clinician = UUID(seat.appointment_id), UUID(seat.participant_id), seat.role in CLINICIANS
+        if not await self._chat.mark(visit, who, message_id, read=read, clinician=clinician):
+            return
+        views = {True: await self._mark_of(visit, who, True), False: await self._mark_of(visit, who, False)}
+        for person in await self._store.people(seat.appointment_id):
+            news = views[person.role in CLINICIANS]
+            if news is not None and person.participant_id != seat.participant_id and may_hear(person, "all"):
+                await self._sessions.tell(seat.appointment_id, person.participant_id, "chat.marks", news)
+
+    async def marks(self, seat: Seat, person: Person) -> list[dict[str, Any]]:
+        """For the snapshot."""
+        if not may_hear(person, "all"):
+            return []
+        return await self._chat.marks(UUID(seat.appointment_id), clinician=seat.role in CLINICIANS)
+
+    async def _mark_of(self, visit: UUID, participant_id: UUID, clinician: bool) -> dict[str, Any] | None:
+        """One person's marks as a clinician or somebody else may see them: no word of what was not for them."""
+        found = await self._chat.marks(visit, clinician=clinician)
+        return next((each for each in found if each["participant_id"] == str(participant_id)), None)
 
     async def history(self, seat: Seat, sent: ChatHistory) -> dict[str, Any]:
         person = await self._person(seat)

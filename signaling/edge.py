@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -76,6 +76,7 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
         self._clock = clock
         self._rate = float(events_per_second)
         self._connections: dict[str, _Connection] = {}
+        self.session_of: dict[str, str] = {}  # connection → the sign-in it came with
         self.events: dict[str, tuple[type[BaseModel], Handler]] = {}
 
     async def connected(self, sid: str, auth: Any) -> None:
@@ -85,6 +86,16 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
     async def gone(self, sid: str) -> None:
         """The connection is closed."""
         raise NotImplementedError
+
+    def signed_in_by(self, sid: str, claims: Mapping[str, Any]) -> None:
+        """The connection ends with the sign-in that its token names; a guest's names none."""
+        if isinstance(claims.get("session"), str):
+            self.session_of[sid] = claims["session"]
+
+    async def cut(self, session_id: str) -> None:
+        """That sign-in has ended: so do its connections here."""
+        for sid in [sid for sid, each in self.session_of.items() if each == session_id]:
+            await self.server.disconnect(sid, namespace=self.namespace)
 
     async def trigger_event(self, event: Any, *args: Any) -> Any:
         """python-socketio's entry for everything that comes. A client's own event may be *called* connect, too."""
@@ -113,6 +124,7 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
 
     async def _disconnect(self, sid: str) -> None:
         self._connections.pop(sid, None)
+        self.session_of.pop(sid, None)
         try:
             await self.gone(sid)
         except AWAY:

@@ -51,6 +51,16 @@ class NotAvailable(BedsideError):
     title = "This is not available here"
 
 
+class CallFull(Conflict):
+    code = "call_full"
+    title = "This call has as many people as it can hold"
+
+
+class RecalledAlready(Conflict):
+    code = "recalled_already"
+    title = "This person was called back a moment ago"
+
+
 class NotWaiting(Conflict):
     code = "not_waiting"
     title = "This person is not waiting"

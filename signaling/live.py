@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -14,16 +15,19 @@ from core.background import cancel_all
 from core.context import Context
 from signaling.call import Calls
 from signaling.chat import VisitChat
+from signaling.lists import Lists
 from signaling.media_client import MediaClients
 from signaling.media_negotiation import MediaNegotiation
+from signaling.modes import Modes
 from signaling.namespace import ConsultationNamespace
 from signaling.placement import Worker
-from signaling.ports import Chat, Visits
+from signaling.ports import Chat, Help, Visits
 from signaling.practice import PracticeNamespace
 from signaling.presence import BEAT_EVERY_S, BEAT_EXPIRES_S
 from signaling.probe import ProbeNamespace
 from signaling.records import Records
 from signaling.session import Sessions
+from signaling.sign_outs import ASK_EVERY_S, SignOuts
 from signaling.store import Store
 from signaling.waiting import Waiting
 from signaling.workers import Workers
@@ -46,10 +50,11 @@ class Overview:
 
 
 class Live:
-    def __init__(self, context: Context, *, visits: Visits, chat: Chat) -> None:
+    def __init__(self, context: Context, *, visits: Visits, chat: Chat, help: Help) -> None:
         self._context = context
         self._clock = context.clock
         self.store = store = Store(context.redis)
+        self.lists = lists = Lists(store)
         self.records = Records(store, visits)
         self.sessions = sessions = Sessions(context, store)
         self.negotiation = MediaNegotiation(store, sessions)
@@ -59,10 +64,12 @@ class Live:
             lambda key: self.workers.suspect(key),
         )
         self.workers = Workers(store, self.clients, context.clock, context.settings.media.zone)
-        self.calls = Calls(store, sessions, self.negotiation, self.records, context.clock)
+        self.calls = Calls(store, lists, sessions, self.negotiation, self.records, context.clock)
         self.negotiation.connect(self.workers, self.clients, self.calls.updated)
-        self.waiting = Waiting(store, sessions, self.calls, self.records, context.clock)
+        self.waiting = Waiting(store, lists, sessions, self.calls, self.records, context.clock)
         self.chat = VisitChat(store, sessions, chat)
+        self.modes = Modes(store, sessions, help, context.clock)
+        self.negotiation.on_stats = self.modes.measured
         self.consultation = ConsultationNamespace(
             context,
             store=store,
@@ -72,10 +79,17 @@ class Live:
             negotiation=self.negotiation,
             chat=self.chat,
             visits=visits,
+            modes=self.modes,
+            help=help,
         )
-        self.practice = PracticeNamespace(context, store=store, waiting=self.waiting, chat=self.chat)
+        self.practice = PracticeNamespace(
+            context, store=store, lists=lists, waiting=self.waiting, chat=self.chat, help=help
+        )
         self.probe = ProbeNamespace(context, store=store, workers=self.workers, clients=self.clients, visits=visits)
         sessions.on_returned.append(self.negotiation.returned)
+        self.sign_outs = SignOuts(
+            context.redis, help, store, sessions, self.calls, (self.consultation, self.practice, self.probe)
+        )
         for namespace in (self.consultation, self.practice, self.probe):
             context.realtime.register_namespace(namespace)
         self._tasks: list[asyncio.Task[None]] = []
@@ -93,6 +107,17 @@ class Live:
         if visit is not None and await self.store.person(str(appointment_id), str(participant_id)) is not None:
             by = UUID(visit.practitioner_id)
             await self.waiting.remove(visit, str(participant_id), "invitation_revoked", by, "system")
+
+    async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
+        """The patient has checked in: the practice's list shows it."""
+        visit = await self.store.visit(str(appointment_id))
+        if visit is not None and await self.store.person(str(appointment_id), str(participant_id)) is not None:
+            await self.store.set_person(str(appointment_id), str(participant_id), checked_in="1")
+            await self.store.nudge(f"q|{visit.practitioner_id}")
+
+    async def interpreter_state(self, appointment_id: UUID, state: dict[str, Any]) -> None:
+        """What has become of the search for an interpreter."""
+        await self.calls.interpreter(str(appointment_id), state)
 
     async def overview(self) -> Overview:
         """For the administrator. Raises RedisError."""
@@ -114,6 +139,8 @@ class Live:
             lambda: self._every(BEAT_EVERY_S, self.sessions.beat),
             lambda: self._every(SWEEP_EVERY_S, self._sweep),
             lambda: self._every(REFRESH_EVERY_S, self.waiting.refresh_all),
+            self.sign_outs.hear,
+            lambda: self._every(ASK_EVERY_S, self.sign_outs.ask),
         ):
             self._tasks.append(asyncio.create_task(work()))
 
@@ -175,15 +202,21 @@ class Live:
             await self.calls.state_changed(appointment_id, participant_id)
         grace = self._context.settings.visit.seat_grace_s
         for appointment_id, participant_id in await self.store.overdue(now - grace, now - grace + LEASE_S):
-            await self._give_up(appointment_id, participant_id)
-            await self.store.forget_lost(appointment_id, participant_id)
+            if await self._give_up(appointment_id, participant_id, now):
+                await self.store.forget_lost(appointment_id, participant_id)
         await self.negotiation.sweep()
 
-    async def _give_up(self, appointment_id: str, participant_id: str) -> None:
+    async def _give_up(self, appointment_id: str, participant_id: str, now: float) -> bool:
+        """The grace is over. False for those who keep a place in the waiting room: they are looked at again."""
         person = await self.store.person(appointment_id, participant_id)
-        if person is None or person.connected:
-            return
+        if person is None or person.lost_at is None:
+            return True
+        patience = self._context.settings.visit.waiting_grace_s
+        if person.state in ("waiting", "admitted") and now - person.lost_at < patience:
+            await self.waiting.recall_if_near(person)
+            return False
         if person.state == "in-call":
             await self.calls.leave(appointment_id, participant_id)
         elif person.state in ("waiting", "held", "admitted"):
             await self.waiting.give_up(appointment_id, participant_id)
+        return True

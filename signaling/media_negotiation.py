@@ -21,7 +21,8 @@ from signaling.media_client import MediaClients, WorkerKey
 from signaling.presence import in_call
 from signaling.quality import judge
 from signaling.schemas import MediaAnswer, MediaMute, MediaPrefer, MediaPublish
-from signaling.session import Seat, Sessions
+from signaling.seats import Seat
+from signaling.session import Sessions
 from signaling.store import KEEP_S, Store, member, split
 from signaling.workers import Room, Workers
 
@@ -37,6 +38,7 @@ MOVES_A_LOOK = 8  # rooms of a draining worker that one process moves in one loo
 EVIDENCE = ("packets_in", "bytes_in", "packets_out", "bytes_out")
 
 Updated = Callable[[str, str], Awaitable[None]]
+Measured = Callable[[str, dict[str, dict[str, Any]]], Awaitable[None]]
 
 
 class MediaNegotiation:
@@ -45,6 +47,7 @@ class MediaNegotiation:
         self._sessions = sessions
         self._workers: Workers
         self._clients: MediaClients
+        self.on_stats: Measured  # given by the composition: the mode follows what is measured
         self.on_tracks: Updated  # given by the composition: others are told of a person's new tracks
         self._joined: dict[str, int] = {}  # visit|person → generation in which this process attached them
 
@@ -257,6 +260,7 @@ class MediaNegotiation:
             if seat.appointment_id == appointment_id and seat.holds and seat.live
         ]
         if name == "stats":
+            await self.on_stats(appointment_id, params.get("participants") or {})
             people: dict[str, dict[str, Any]] = params.get("participants") or {}
             judged = {participant_id: judge(stats) for participant_id, stats in people.items()}
             for seat in seats:

@@ -18,9 +18,11 @@ from signaling.chat import VisitChat
 from signaling.edge import AWAY, Edge, as_bedside, parse
 from signaling.errors import NotAvailable, Removed, SeatTaken
 from signaling.media_negotiation import MediaNegotiation
-from signaling.ports import Visits
+from signaling.modes import Modes
+from signaling.ports import Help, Visits
 from signaling.presence import in_call, may_join, participant
-from signaling.session import NAMESPACE, Seat, Sessions
+from signaling.seats import Seat
+from signaling.session import NAMESPACE, Sessions
 from signaling.store import Store
 from signaling.waiting import Waiting
 
@@ -37,6 +39,8 @@ class ConsultationNamespace(Edge):
         negotiation: MediaNegotiation,
         chat: VisitChat,
         visits: Visits,
+        modes: Modes,
+        help: Help,
     ) -> None:
         super().__init__(NAMESPACE, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
@@ -47,12 +51,18 @@ class ConsultationNamespace(Edge):
         self._negotiation = negotiation
         self._chat = chat
         self._visits = visits
+        self._modes = modes
+        self._help = help
         sessions.snapshot = self.snapshot
         empty = schemas.Empty
         self.events = {
             "waiting.enter": (empty, self._waiting_enter),
             "waiting.leave": (empty, self._waiting_leave),
             "call.join": (empty, self._join),
+            "call.pin": (schemas.CallPin, self._pin),
+            "call.mode": (schemas.CallMode, self._mode),
+            "interpreter.request": (schemas.InterpreterRequest, self._interpreter),
+            "interpreter.cancel": (empty, self._no_interpreter),
             "call.hand": (schemas.Hand, self._hand),
             "call.leave": (empty, self._leave),
             "call.end": (empty, self._end),
@@ -65,10 +75,11 @@ class ConsultationNamespace(Edge):
             "chat.send": (schemas.ChatSend, self._chat_send),
             "chat.edit": (schemas.ChatEdit, self._chat_edit),
             "chat.read": (schemas.ChatRead, self._chat_read),
+            "chat.delivered": (schemas.ChatRead, self._chat_delivered),
             "chat.history": (schemas.ChatHistory, self._chat_history),
             "seat.take_over": (empty, self._take_over),
         }
-        for name in ("recording.request", "recording.consent", "recording.withdraw", "interpreter.request"):
+        for name in ("recording.request", "recording.consent", "recording.withdraw"):
             self.events[name] = (_Anything, self._not_available)
 
     # Coming and going
@@ -86,7 +97,11 @@ class ConsultationNamespace(Edge):
             person = await self._store.person(str(appointment_id), str(claims.subject))
             if person is not None and person.state == "removed":
                 raise Removed()
-            seat = await self._sessions.open(sid, await self._visits.seat(appointment_id, claims.subject, role))
+            info = await self._visits.seat(appointment_id, claims.subject, role)
+            session_id = str(claims.extra.get("session", ""))
+            if session_id and not await self._help.signed_in(session_id):
+                raise InvalidToken()
+            seat = await self._sessions.open(sid, info, session_id)
         self._sessions.begin(seat)
         if seat.holds:
             await self._calls.state_changed(seat.appointment_id, seat.participant_id)
@@ -108,10 +123,13 @@ class ConsultationNamespace(Edge):
             place = (await self._waiting.places(visit.practitioner_id)).get((seat.appointment_id, seat.participant_id))
         try:
             messages, unread = await self._chat.latest(seat, me)
+            marks = await self._chat.marks(seat, me)
         except Exception as error:
             if not isinstance(error, AWAY) and as_bedside(error) is None:
                 raise
-            messages, unread = [], 0
+            messages, unread, marks = [], 0, []
+        state = await self._modes.current(seat.appointment_id)
+        pinned = await self._store.hash_of(f"visit:{seat.appointment_id}:pin")
         allowed = may_join(me) and me.state != "outside"
         return {
             "appointment_id": seat.appointment_id,
@@ -130,11 +148,15 @@ class ConsultationNamespace(Edge):
                 "estimated_wait_s": place.estimated_wait_s,
                 "late_s": place.late_s,
             },
-            "mode": "high",
+            "mode": state.mode,
+            "mode_reason": state.reason,
+            "pinned": pinned.get("participant_id") or None,
+            "interpreter": await self._looked_for(seat),
             "generation": await self._negotiation.generation(seat.appointment_id),
             "practitioner": {"name": visit.practitioner_name, "title": visit.practitioner_title},
             "chat_unread": unread,
             "last_messages": messages,
+            "chat_marks": marks,
         }
 
     # Events
@@ -204,7 +226,38 @@ class ConsultationNamespace(Edge):
         await self._negotiation.mute(await self._in_call(sid), sent)
 
     async def _report(self, sid: str, sent: schemas.MediaReport) -> None:
-        await self._in_call(sid)
+        await self._modes.report(await self._in_call(sid), sent)
+
+    async def _mode(self, sid: str, sent: schemas.CallMode) -> dict[str, Any]:
+        return {"mode": await self._modes.choose(await self._in_call(sid), sent.mode)}
+
+    async def _pin(self, sid: str, sent: schemas.CallPin) -> None:
+        chosen = None if sent.participant_id is None else str(sent.participant_id)
+        await self._calls.pin(await self._in_call(sid), chosen)
+
+    async def _interpreter(self, sid: str, sent: schemas.InterpreterRequest) -> dict[str, Any]:
+        seat = self._seat(sid)
+        await self._calls.require_clinical(seat)
+        visit, who = UUID(seat.appointment_id), UUID(seat.participant_id)
+        state = await self._help.request_interpreter(visit, who, seat.role, sent.language)
+        await self._calls.interpreter(seat.appointment_id, state)
+        return {name: state[name] for name in ("request_id", "state", "expires_at")}
+
+    async def _no_interpreter(self, sid: str, sent: schemas.Empty) -> None:
+        seat = self._seat(sid)
+        await self._calls.require_clinical(seat)
+        await self._help.cancel_interpreter(UUID(seat.appointment_id))
+
+    async def _looked_for(self, seat: Seat) -> dict[str, Any] | None:
+        """The search for an interpreter, for those who may begin one."""
+        if seat.role not in ("patient", "practitioner"):
+            return None
+        try:
+            return await self._help.interpreter(UUID(seat.appointment_id))
+        except Exception as error:
+            if not isinstance(error, AWAY) and as_bedside(error) is None:
+                raise
+            return None
 
     async def _in_call(self, sid: str) -> Seat:
         seat = self._seat(sid)
@@ -218,7 +271,10 @@ class ConsultationNamespace(Edge):
         await self._chat.edit(self._seat(sid), sent)
 
     async def _chat_read(self, sid: str, sent: schemas.ChatRead) -> None:
-        await self._chat.read(self._seat(sid), sent.message_id)
+        await self._chat.mark(self._seat(sid), sent.message_id, read=True)
+
+    async def _chat_delivered(self, sid: str, sent: schemas.ChatRead) -> None:
+        await self._chat.mark(self._seat(sid), sent.message_id, read=False)
 
     async def _chat_history(self, sid: str, sent: schemas.ChatHistory) -> dict[str, Any]:
         return await self._chat.history(self._seat(sid), sent)

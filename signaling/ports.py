@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+from core.security.principal import Principal
+
 Role = Literal["patient", "practitioner", "interpreter", "guest"]
 Message = dict[str, Any]  # a ChatMessage in its wire shape
 
@@ -26,6 +28,8 @@ class SeatInfo:
     start: datetime
     closes_at: datetime
     over: bool
+    kind: str = "video"  # or drop_in
+    checked_in: bool = False  # the patient confirmed who and where they are
 
 
 class Visits(Protocol):
@@ -51,6 +55,49 @@ class Visits(Protocol):
 
     async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None: ...
 
+    async def recalled(self, appointment_id: UUID, participant_id: UUID) -> None:
+        """Somebody who waits has wandered off: they get a notice."""
+        ...
+
+    async def waited(self, appointment_id: UUID, participant_id: UUID, estimated_s: int, waited_s: int) -> None:
+        """Somebody was let in: how long they waited, and what they had been told on coming."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """Who took a visit over, and the note that came with it (a ``ChatMessage`` for clinicians)."""
+
+    name: str
+    title: str
+    note: Message | None
+
+
+class Help(Protocol):
+    """What the durable side does at the live side's word, and has an answer to."""
+
+    async def transfer(self, by: Principal, appointment_id: UUID, to: UUID, note: str | None) -> Colleague:
+        """Give the visit to a colleague. Raises NotFound, Forbidden, what says that they can't take it."""
+        ...
+
+    async def callback_phone(self, appointment_id: UUID) -> str | None:
+        """The number the patient confirmed at check-in."""
+        ...
+
+    async def request_interpreter(self, appointment_id: UUID, by: UUID, role: str, language: str) -> dict[str, Any]:
+        """Begin to look; the ``InterpreterState``. Raises what says that one is being looked for already."""
+        ...
+
+    async def cancel_interpreter(self, appointment_id: UUID) -> None: ...
+
+    async def interpreter(self, appointment_id: UUID) -> dict[str, Any] | None:
+        """The newest ``InterpreterState`` of a visit."""
+        ...
+
+    async def signed_in(self, session_id: str) -> bool:
+        """Whether a sign-in still stands."""
+        ...
+
 
 class Chat(Protocol):
     """Chat as it is kept."""
@@ -74,7 +121,15 @@ class Chat(Protocol):
         self, appointment_id: UUID, participant_id: UUID, role: str, message_id: UUID, text: str
     ) -> Message: ...
 
-    async def read(self, appointment_id: UUID, participant_id: UUID, message_id: UUID) -> None: ...
+    async def mark(
+        self, appointment_id: UUID, participant_id: UUID, message_id: UUID, *, read: bool, clinician: bool
+    ) -> bool:
+        """All up to this message has arrived, or was read; True if that is news. Raises NotFound."""
+        ...
+
+    async def marks(self, appointment_id: UUID, *, clinician: bool) -> list[dict[str, Any]]:
+        """Each person's ``Marks`` in the wire shape."""
+        ...
 
     async def message(self, appointment_id: UUID, message_id: UUID) -> Message | None: ...
 

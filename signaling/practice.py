@@ -19,8 +19,10 @@ from core.security.principal import Principal, Role
 from signaling import schemas
 from signaling.chat import VisitChat
 from signaling.edge import Edge, parse
-from signaling.errors import NotAvailable
-from signaling.presence import LISTED, Waiter, listed_state, positions, queue
+from signaling.estimates import History
+from signaling.lists import Lists
+from signaling.ports import Help
+from signaling.presence import LISTED, Waiter, listed_state, places, queue
 from signaling.store import Store, Visit
 from signaling.waiting import Waiting
 
@@ -40,9 +42,11 @@ class Watcher:
     shown: list[dict[str, Any]] | None = None
 
 
-def items(waiters: list[Waiter]) -> list[dict[str, Any]]:
+def items(waiters: list[Waiter], now: float, history: History, late_s: int = 0) -> list[dict[str, Any]]:
     """One practitioner's list in the wire shape, in the order in which people are seen. Pure."""
-    place = positions(waiters)
+    found = places(waiters, now, history=history, late_s=late_s)
+    place = {key: each.position for key, each in found.items()}
+    wait = {key: each.estimated_wait_s for key, each in found.items()}
     return [
         {
             "participant_id": each.person.participant_id,
@@ -54,6 +58,10 @@ def items(waiters: list[Waiter]) -> list[dict[str, Any]]:
             "position": place.get((each.person.appointment_id, each.person.participant_id), 0),
             "readiness": each.person.readiness,
             "state": listed_state(each.person),
+            "estimated_wait_s": wait.get((each.person.appointment_id, each.person.participant_id), 0),
+            "checked_in": each.person.checked_in,
+            "transferred_from": each.person.transferred_from or None,
+            "recalled_at": None if each.person.recalled_at is None else _time(each.person.recalled_at),
         }
         for each in queue(waiters)
         if each.person.state in LISTED and each.person.role != "practitioner"
@@ -61,12 +69,16 @@ def items(waiters: list[Waiter]) -> list[dict[str, Any]]:
 
 
 class PracticeNamespace(Edge):
-    def __init__(self, context: Context, *, store: Store, waiting: Waiting, chat: VisitChat) -> None:
+    def __init__(
+        self, context: Context, *, store: Store, lists: Lists, waiting: Waiting, chat: VisitChat, help: Help
+    ) -> None:
         super().__init__(NAMESPACE, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
         self._store = store
+        self._lists = lists
         self._waiting = waiting
         self._chat = chat
+        self._help = help
         self._watchers: dict[str, Watcher] = {}
         self._changed: set[str | None] = set()
         self._wanted = asyncio.Event()
@@ -75,6 +87,7 @@ class PracticeNamespace(Edge):
             "waiting.hold": (schemas.WaitingTarget, self._hold),
             "waiting.remove": (schemas.WaitingTarget, self._remove),
             "waiting.transfer": (schemas.WaitingTransfer, self._transfer),
+            "waiting.recall": (schemas.PersonInVisit, self._recall),
             "practice.late": (schemas.PracticeLate, self._late),
             "practice.chat": (schemas.PracticeChat, self._practice_chat),
         }
@@ -88,6 +101,7 @@ class PracticeNamespace(Edge):
         if role not in ("practitioner", "desk"):
             raise Forbidden()
         principal = Principal(claims.subject, role, frozenset({role}), name=str(claims.extra.get("name", "")))
+        self.signed_in_by(sid, claims.extra)
         self._watchers[sid] = Watcher(sid, principal, str(claims.subject) if role == "practitioner" else None)
         self.changed(None)
 
@@ -123,7 +137,12 @@ class PracticeNamespace(Edge):
 
         async def of(practitioner_id: str) -> list[dict[str, Any]]:
             if practitioner_id not in lists:
-                lists[practitioner_id] = items(await self._store.waiters(practitioner_id))
+                lists[practitioner_id] = items(
+                    await self._lists.waiters(practitioner_id),
+                    self._context.clock.now().timestamp(),
+                    await self._lists.history(practitioner_id),
+                    await self._lists.late(practitioner_id),
+                )
             return lists[practitioner_id]
 
         for watcher in list(self._watchers.values()):
@@ -136,7 +155,7 @@ class PracticeNamespace(Edge):
                     continue
                 shown = await of(watcher.practitioner_id)
             else:
-                shown = [item for each in await self._store.practitioners() for item in await of(each)]
+                shown = [item for each in await self._lists.practitioners() for item in await of(each)]
             if shown != watcher.shown:
                 watcher.shown = shown
                 await self._emit(watcher, "waiting.list", {"items": shown})
@@ -157,14 +176,24 @@ class PracticeNamespace(Edge):
         await self._waiting.remove(visit, str(sent.participant_id), sent.reason, by.id, by.role)
 
     async def _transfer(self, sid: str, sent: schemas.WaitingTransfer) -> None:
-        await self._may(sid, "waiting.transfer", sent.appointment_id)
-        raise NotAvailable("Handing over to a colleague is not available here yet")
+        watcher, visit = await self._may(sid, "waiting.transfer", sent.appointment_id)
+        if await self._store.person(visit.appointment_id, str(sent.participant_id)) is None:
+            raise NotFound()
+        by, to = watcher.principal, str(sent.practitioner_id)
+        colleague = await self._help.transfer(by, sent.appointment_id, sent.practitioner_id, sent.note)
+        await self._waiting.transfer(visit, to, colleague, by.name)
+        if colleague.note is not None:
+            await self._store.nudge(f"c|{to}|{visit.appointment_id}|{colleague.note['message_id']}")
+
+    async def _recall(self, sid: str, sent: schemas.PersonInVisit) -> None:
+        _, visit = await self._may(sid, "waiting.recall", sent.appointment_id)
+        await self._waiting.recall(visit, str(sent.participant_id))
 
     async def _late(self, sid: str, sent: schemas.PracticeLate) -> None:
         watcher = self._watcher(sid)
         if watcher.practitioner_id is None:
             raise Forbidden("Only a practitioner says how late they are")
-        await self._store.set_late(watcher.practitioner_id, sent.late_s)
+        await self._lists.set_late(watcher.practitioner_id, sent.late_s)
         self._waiting.refresh(watcher.practitioner_id)
 
     async def _practice_chat(self, sid: str, sent: schemas.PracticeChat) -> dict[str, Any]:
@@ -178,7 +207,10 @@ class PracticeNamespace(Edge):
         message = await self._chat.message(appointment_id, message_id) if watchers else None
         if message is None:
             return
-        shown = {name: message[name] for name in ("message_id", "client_id", "name", "role", "text", "sent_at")}
+        if message["audience"] == "clinicians":
+            watchers = [w for w in watchers if w.practitioner_id is not None]  # not the desk
+        names = ("message_id", "client_id", "name", "role", "text", "sent_at", "audience")
+        shown = {name: message[name] for name in names}
         payload = {"message": {**shown, "appointment_id": appointment_id, "participant_id": message["participant_id"]}}
         for watcher in watchers:
             await self._emit(watcher, "practice.chat", payload)

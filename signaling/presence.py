@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from signaling.estimates import History, told, waits
+
 State = Literal["outside", "waiting", "admitted", "held", "in-call", "left", "removed"]
 # Those the practice sees in its list.
 LISTED: frozenset[State] = frozenset({"waiting", "held", "admitted", "in-call"})
@@ -16,8 +18,11 @@ LISTED: frozenset[State] = frozenset({"waiting", "held", "admitted", "in-call"})
 BEAT_EVERY_S = 2.0
 # Three beats missed and the process that held the connection is taken for dead.
 BEAT_EXPIRES_S = 6.5
-DEFAULT_LENGTH_S = 15 * 60  # what a visit takes as long as nothing is known of this practitioner
-ESTIMATE_STEP_S = 60  # estimates are told in whole minutes: finer would only flicker
+MOST_PEOPLE = 12  # in one call
+NEAR, FAR = 20, 200  # places
+FAR_EVERY_S = 5.0
+RECALL_EVERY_S = 120.0
+RECALLED_PLACES = 3  # who is among the first so many and not there is called back without being asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ class Person:
     tracks: list[dict[str, Any]] = field(default_factory=list)
     readiness: str | None = None
     seat: str = ""
+    session_id: str = ""  # the sign-in of the newest connection
+    transferred_from: str = ""  # the colleague's name
+    recalled_at: float | None = None
+    checked_in: bool = False
+    told_wait: float | None = None  # the estimate told on coming
 
     @property
     def connected(self) -> bool:
@@ -50,6 +60,7 @@ class Waiter:
 
     person: Person
     start: float
+    kind: str = "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,35 +83,30 @@ def positions(waiters: Iterable[Waiter]) -> dict[tuple[str, str], int]:
     return {(w.person.appointment_id, w.person.participant_id): place for place, w in enumerate(waiting, start=1)}
 
 
-def estimate(
-    position: int, start: float, now: float, *, lengths: Sequence[float], running_for: float | None, late_s: int
-) -> int:
-    """Seconds until this person is likely let in, rounded up to a minute.
-
-    Those before each take the recent mean; the visit that runs now takes the rest of it; nobody is expected before
-    their appointment's start plus the announced delay.
-    """
-    mean = sum(lengths) / len(lengths) if lengths else DEFAULT_LENGTH_S
-    running = 0.0 if running_for is None else max(mean - running_for, ESTIMATE_STEP_S)
-    wait = max(running + (position - 1) * mean, start + late_s - now, 0.0)
-    return int(-(-wait // ESTIMATE_STEP_S) * ESTIMATE_STEP_S)
-
-
-def places(
-    waiters: Sequence[Waiter], now: float, *, lengths: Sequence[float], late_s: int
-) -> dict[tuple[str, str], Place]:
+def places(waiters: Sequence[Waiter], now: float, *, history: History, late_s: int) -> dict[tuple[str, str], Place]:
     """The place of each who waits for one practitioner."""
-    running = [w.person.joined_at for w in waiters if w.person.state == "in-call" and w.person.joined_at is not None]
-    running_for = now - min(running) if running else None
-    starts = {(w.person.appointment_id, w.person.participant_id): w.start for w in waiters}
+    running = [(w.person.joined_at, w.kind) for w in waiters if w.person.state == "in-call" and w.person.joined_at]
+    first = min(running) if running else None
+    waiting = [each for each in queue(waiters) if each.person.state == "waiting"]
+    likely = waits([each.kind for each in waiting], None if first is None else (first[1], now - first[0]), history)
     return {
-        key: Place(
-            position,
-            estimate(position, starts[key], now, lengths=lengths, running_for=running_for, late_s=late_s),
-            late_s,
+        (each.person.appointment_id, each.person.participant_id): Place(
+            place, told(wait, each.start + late_s - now), late_s
         )
-        for key, position in positions(waiters).items()
+        for place, (each, wait) in enumerate(zip(waiting, likely, strict=True), start=1)
     }
+
+
+def told_now(position: int, since_last_s: float) -> bool:
+    """Whether a changed place is told in this turn: near the front every second, further back less often."""
+    if position <= NEAR:
+        return True
+    return since_last_s >= (FAR_EVERY_S if position <= FAR else 2 * FAR_EVERY_S)
+
+
+def may_recall(person: Person, now: float) -> bool:
+    """At most one notice in two minutes."""
+    return person.recalled_at is None or now - person.recalled_at >= RECALL_EVERY_S
 
 
 def listed_state(person: Person) -> str:

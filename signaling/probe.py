@@ -72,6 +72,7 @@ class ProbeNamespace(Edge):
             appointment_id, role = UUID(claims.extra["appointment_id"]), str(claims.extra["role"])
         except (InvalidInput, KeyError, ValueError):
             raise InvalidToken() from None
+        self.signed_in_by(sid, claims.extra)
         self._probers[sid] = Prober(sid, claims.subject, appointment_id, role)
 
     async def gone(self, sid: str) -> None:

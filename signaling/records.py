@@ -90,6 +90,11 @@ class Records:
                 await self._visits.started(visit, at)
             case "ended":
                 await self._visits.ended(visit, at)
+            case "recalled":
+                await self._visits.recalled(visit, UUID(entry["participant_id"]))
+            case "waited":
+                who = UUID(entry["participant_id"])
+                await self._visits.waited(visit, who, entry["estimated_s"], entry["waited_s"])
             case "removed":
                 by = UUID(entry["by"])
                 await self._visits.removed(visit, UUID(entry["participant_id"]), by, entry["by_role"])

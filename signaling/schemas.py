@@ -68,6 +68,7 @@ class MediaReport(Payload):
     audio_samples: Count = 0
     round_trip_ms: Count | None = None
     loss: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
+    available_bps: Count | None = None  # what the browser thinks it can send
 
 
 class ChatSend(Payload):
@@ -109,6 +110,23 @@ class WaitingTarget(Payload):
 class WaitingTransfer(WaitingTarget):
     practitioner_id: UUID
     note: str | None = Field(None, max_length=1000)
+
+
+class PersonInVisit(Payload):
+    appointment_id: UUID
+    participant_id: UUID
+
+
+class CallPin(Payload):
+    participant_id: UUID | None
+
+
+class CallMode(Payload):
+    mode: Literal["phone", "chat", "auto"]
+
+
+class InterpreterRequest(Payload):
+    language: str = Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=20)
 
 
 class PracticeLate(Payload):

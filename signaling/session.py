@@ -8,13 +8,11 @@ the same reading from an earlier number.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
@@ -26,6 +24,7 @@ from core.context import Context
 from signaling.errors import Removed, ResumeExpired, SeatTaken
 from signaling.ports import SeatInfo
 from signaling.presence import BEAT_EXPIRES_S, Person
+from signaling.seats import Seat, hashed, read_resume_token, replay_from, resume_token
 from signaling.store import LogEntry, Store, Visit, member
 
 log = logging.getLogger(__name__)
@@ -36,68 +35,8 @@ CONNECT_TIMEOUT_S = 10.0
 # Nudges travel by pub/sub, which may lose them; every seat looks into its log this often anyway.
 LOOK_ANYWAY_S = 10.0
 
+SignedIn = Callable[[str], Awaitable[bool]]
 Snapshot = Callable[["Seat"], Awaitable[dict[str, Any]]]
-
-
-@dataclass(slots=True, eq=False)
-class Seat:
-    """A connection of this process. ``holds`` is False for a second device that has not taken over."""
-
-    sid: str
-    appointment_id: str
-    participant_id: str
-    patient_id: str
-    practitioner_id: str
-    role: str
-    name: str
-    seat_id: str
-    cursor: int  # number of the newest event delivered on this connection
-    holds: bool
-    ready: dict[str, Any] | None = None  # the session.ready to begin with
-    replace_with_snapshot: bool = False
-    lost_events: bool = False  # a snapshot replaced some: an outstanding offer among them has to come again
-    live: bool = False
-    dirty: bool = False
-    pumping: asyncio.Task[None] | None = None
-    looked_at: float = 0.0
-    quality: dict[str, Any] = field(default_factory=dict)  # what was last told to this connection
-    speakers: list[str] = field(default_factory=list)
-
-    @property
-    def key(self) -> str:
-        return member(self.appointment_id, self.participant_id)
-
-
-def resume_token(appointment_id: str, participant_id: str) -> str:
-    """Names its person and visit, and proves it by 256 random bits; only its hash is kept."""
-    return f"{UUID(appointment_id).hex}.{UUID(participant_id).hex}.{secrets.token_urlsafe(32)}"
-
-
-def read_resume_token(token: str) -> tuple[str, str]:
-    """Visit and person that a resume token claims; raises ``ResumeExpired``."""
-    parts = token.split(".")
-    try:
-        visit, person, _ = parts
-        return str(UUID(visit)), str(UUID(person))
-    except ValueError:
-        raise ResumeExpired() from None
-
-
-def hashed(token: str) -> str:
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def replay_from(last_seq: int, newest: int, entries: Iterable[LogEntry]) -> int | None:
-    """How many events a resume replays; None when some of the missed ones are gone (a snapshot replaces them).
-
-    Pure. ``entries`` are those after ``last_seq``.
-    """
-    if last_seq == newest:
-        return 0
-    numbers = [entry.seq for entry in entries]
-    if last_seq > newest or not numbers or numbers[0] != last_seq + 1:
-        return None
-    return newest - last_seq
 
 
 class Sessions:
@@ -108,12 +47,13 @@ class Sessions:
         self.by_sid: dict[str, Seat] = {}
         self.by_key: dict[str, set[Seat]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.signed_in: SignedIn  # given by the composition: whether a sign-in still stands
         self.snapshot: Snapshot  # given by the namespace, which knows the whole state
         self.on_returned: list[Callable[[Seat], Awaitable[None]]] = []  # a seat has a connection (again)
 
     # Coming in
 
-    async def open(self, sid: str, info: SeatInfo) -> Seat:
+    async def open(self, sid: str, info: SeatInfo, session_id: str = "") -> Seat:
         """A connection with a visit token. A living connection elsewhere keeps the seat until taken over."""
         appointment_id, participant_id = str(info.appointment_id), str(info.participant_id)
         await self._store.enter(
@@ -126,8 +66,15 @@ class Sessions:
                 info.start.timestamp(),
                 info.closes_at.timestamp(),
                 over=info.over,
+                kind=info.kind,
             ),
-            Person(appointment_id, participant_id, info.role, info.name),
+            Person(
+                appointment_id,
+                participant_id,
+                info.role,
+                info.name,
+                checked_in=info.checked_in and info.role == "patient",
+            ),
         )
         seat = Seat(
             sid,
@@ -140,6 +87,7 @@ class Sessions:
             secrets.token_hex(8),
             cursor=0,
             holds=False,
+            session_id=session_id,
         )
         try:
             await self._take(seat, "fresh")
@@ -166,7 +114,10 @@ class Sessions:
             secrets.token_hex(8),
             cursor=0,
             holds=False,
+            session_id=person.session_id,
         )
+        if person.session_id and not await self.signed_in(person.session_id):
+            raise ResumeExpired()
         await self._take(seat, "resume", presented=token, last_seq=last_seq)
         self._register(seat)
         return seat
@@ -206,6 +157,7 @@ class Sessions:
         if claim.outcome == "taken":
             raise SeatTaken()
         seat.holds = True
+        await self._store.set_person(seat.appointment_id, seat.participant_id, session=seat.session_id)
         replayed: int | None = 0
         if last_seq is not None:
             _, _, entries = await self._store.log(seat.appointment_id, seat.participant_id, last_seq, 1)

@@ -15,15 +15,13 @@ from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
 from signaling import scripts
-from signaling.presence import Person, State, Waiter
+from signaling.presence import Person, State
 
 NUDGES = "live:nudges"  # pub/sub: "something changed there"; the truth is in the keys
 BEATS = "live:beats"  # sorted set: "<visit>|<person>" → last heartbeat of the connection's process
 LOST = "live:lost"  # sorted set: "<visit>|<person>" → without a connection since
-PRACTITIONERS = "live:practitioners"  # those with somebody in their list
 KEEP_S = 26 * 3600  # a visit's keys outlive its window, then go by themselves
 LOG_LENGTH = 500  # events kept for a resume; more missed is answered with a snapshot
-LENGTHS_KEPT = 20  # recent visit lengths the wait estimate is learned from
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class Visit:
     call: Literal["idle", "open", "ended"] = "idle"
     started_at: float | None = None
     over: bool = False
+    kind: str = "video"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Store:
 
     async def enter(self, visit: Visit, person: Person) -> None:
         """Know this visit and person; what is known already of their course stays."""
-        key, person_key = _visit(visit.appointment_id), _person(visit.appointment_id, person.participant_id)
+        key, person_key = visit_key(visit.appointment_id), _person(visit.appointment_id, person.participant_id)
         async with self.redis.pipeline(transaction=True) as pipe:
             pipe.hset(
                 key,
@@ -91,19 +90,22 @@ class Store:
                     "practitioner_title": visit.practitioner_title,
                     "start": visit.start,
                     "closes_at": visit.closes_at,
+                    "kind": visit.kind,
                 },
             )
             if visit.over:
                 pipe.hset(key, "over", "1")
             pipe.hsetnx(person_key, "state", person.state)
             pipe.hset(person_key, mapping={"role": person.role, "name": person.name})
+            if person.checked_in:
+                pipe.hset(person_key, "checked_in", "1")
             pipe.sadd(_people(visit.appointment_id), person.participant_id)
             for each in (key, person_key, _people(visit.appointment_id)):
                 pipe.expire(each, KEEP_S)
             await pipe.execute()
 
     async def visit(self, appointment_id: str) -> Visit | None:
-        raw = _text(await _wait(self.redis.hgetall(_visit(appointment_id))))
+        raw = _text(await _wait(self.redis.hgetall(visit_key(appointment_id))))
         if "patient_id" not in raw:
             return None
         return Visit(
@@ -117,10 +119,21 @@ class Store:
             cast(Any, raw.get("call", "idle")),
             _float(raw.get("started_at")),
             raw.get("over") == "1",
+            raw.get("kind", "video"),
         )
 
     async def set_visit(self, appointment_id: str, **fields: str | float) -> None:
-        await _wait(self.redis.hset(_visit(appointment_id), mapping=cast(Any, fields)))
+        await _wait(self.redis.hset(visit_key(appointment_id), mapping=cast(Any, fields)))
+
+    async def hash_of(self, key: str) -> dict[str, str]:
+        return _text(await _wait(self.redis.hgetall(key)))
+
+    async def keep(self, key: str, fields: Mapping[str, str], seconds: int) -> None:
+        """Set fields of a hash that goes by itself after so long."""
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hset(key, mapping=cast(Any, dict(fields)))
+            pipe.expire(key, seconds)
+            await pipe.execute()
 
     async def person(self, appointment_id: str, participant_id: str) -> Person | None:
         raw = await _wait(self.redis.hgetall(_person(appointment_id, participant_id)))
@@ -128,7 +141,7 @@ class Store:
 
     async def people(self, appointment_id: str) -> list[Person]:
         ids = [raw.decode() for raw in await _wait(self.redis.smembers(_people(appointment_id)))]
-        return await self._persons([(appointment_id, each) for each in sorted(ids)])
+        return await self.persons([(appointment_id, each) for each in sorted(ids)])
 
     async def set_person(self, appointment_id: str, participant_id: str, **fields: str | float) -> None:
         key = _person(appointment_id, participant_id)
@@ -213,7 +226,7 @@ class Store:
             pipe.zrange(BEATS, 0, -1)
             pipe.zrange(LOST, 0, -1)
             connected, lost = await pipe.execute()
-        return await self._persons([split(raw) for raw in dict.fromkeys([*connected, *lost])])
+        return await self.persons([split(raw) for raw in dict.fromkeys([*connected, *lost])])
 
     # Event log
 
@@ -259,45 +272,6 @@ class Store:
         ]
         return (holder[0] or b"").decode(), (holder[1] or b"").decode(), entries
 
-    # A practitioner's list
-
-    async def line_up(self, practitioner_id: str, appointment_id: str, participant_id: str, since: float) -> None:
-        await self.redis.zadd(_queue(practitioner_id), {member(appointment_id, participant_id): since})
-        await _wait(self.redis.sadd(PRACTITIONERS, practitioner_id))
-        await self.nudge(f"q|{practitioner_id}")
-
-    async def step_out(self, practitioner_id: str, appointment_id: str, participant_id: str) -> None:
-        await self.redis.zrem(_queue(practitioner_id), member(appointment_id, participant_id))
-        await self.nudge(f"q|{practitioner_id}")
-
-    async def waiters(self, practitioner_id: str) -> list[Waiter]:
-        members = [split(raw) for raw in await _wait(self.redis.zrange(_queue(practitioner_id), 0, -1))]
-        people = await self._persons(members)
-        starts: dict[str, float] = {}
-        for appointment_id in {person.appointment_id for person in people}:
-            raw = await _wait(self.redis.hget(_visit(appointment_id), "start"))
-            starts[appointment_id] = float(raw) if raw else 0.0
-        return [Waiter(person, starts[person.appointment_id]) for person in people]
-
-    async def practitioners(self) -> list[str]:
-        return sorted(raw.decode() for raw in await _wait(self.redis.smembers(PRACTITIONERS)))
-
-    async def lengths(self, practitioner_id: str) -> list[float]:
-        return [float(raw) for raw in await _wait(self.redis.lrange(_lengths(practitioner_id), 0, -1))]
-
-    async def add_length(self, practitioner_id: str, seconds: float) -> None:
-        async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.lpush(_lengths(practitioner_id), str(seconds))
-            pipe.ltrim(_lengths(practitioner_id), 0, LENGTHS_KEPT - 1)
-            await pipe.execute()
-
-    async def late(self, practitioner_id: str) -> int:
-        return int(await self.redis.get(f"live:late:{practitioner_id}") or 0)
-
-    async def set_late(self, practitioner_id: str, seconds: int) -> None:
-        await self.redis.set(f"live:late:{practitioner_id}", seconds, ex=12 * 3600)
-        await self.nudge(f"q|{practitioner_id}")
-
     # Nudges
 
     async def nudge(self, text: str) -> None:
@@ -314,7 +288,7 @@ class Store:
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
 
-    async def _persons(self, keys: Iterable[tuple[str, str]]) -> list[Person]:
+    async def persons(self, keys: Iterable[tuple[str, str]]) -> list[Person]:
         wanted = list(keys)
         if not wanted:
             return []
@@ -331,7 +305,7 @@ async def _wait(answer: Any) -> Any:
     return await answer
 
 
-def _visit(appointment_id: str) -> str:
+def visit_key(appointment_id: str) -> str:
     return f"visit:{appointment_id}"
 
 
@@ -349,14 +323,6 @@ def _log(appointment_id: str, participant_id: str) -> str:
 
 def _once(appointment_id: str, participant_id: str) -> str:
     return f"visit:{appointment_id}:once:{participant_id}"
-
-
-def _queue(practitioner_id: str) -> str:
-    return f"live:queue:{practitioner_id}"
-
-
-def _lengths(practitioner_id: str) -> str:
-    return f"live:lengths:{practitioner_id}"
 
 
 def _text(raw: Mapping[bytes, bytes]) -> dict[str, str]:
@@ -385,4 +351,9 @@ def _to_person(appointment_id: str, participant_id: str, raw: dict[str, str]) ->
         tracks=json.loads(raw.get("tracks", "[]")),
         readiness=raw.get("readiness"),
         seat=raw.get("seat", ""),
+        session_id=raw.get("session", ""),
+        transferred_from=raw.get("transferred_from", ""),
+        recalled_at=_float(raw.get("recalled_at")),
+        checked_in=raw.get("checked_in") == "1",
+        told_wait=_float(raw.get("told_wait")),
     )

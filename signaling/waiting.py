@@ -1,24 +1,38 @@
-"""The waiting room: coming, waiting, being let in, held, removed. Places are told by the policy in ``presence``."""
+"""The waiting room: coming, waiting, being let in, held, removed, called back, handed to a colleague."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
+from prometheus_client import Histogram
 from redis.exceptions import RedisError
 
 from core.background import cancel_all
 from core.clock import Clock
 from core.errors import NotFound
+from core.telemetry import REGISTRY
 from signaling.call import Calls
-from signaling.errors import NotWaiting, VisitOver
-from signaling.presence import Person, Place, State, places
+from signaling.errors import NotWaiting, RecalledAlready, VisitOver
+from signaling.lists import Lists
+from signaling.ports import Colleague
+from signaling.presence import (
+    FAR_EVERY_S,
+    RECALLED_PLACES,
+    Person,
+    Place,
+    State,
+    may_recall,
+    places,
+    told_now,
+)
 from signaling.records import Records
-from signaling.session import Seat, Sessions
+from signaling.seats import Seat
+from signaling.session import Sessions
 from signaling.store import Store, Visit
 
 log = logging.getLogger(__name__)
@@ -26,17 +40,29 @@ log = logging.getLogger(__name__)
 # Changes that come together are told together; also the limit of one update a second per person.
 REFRESH_AFTER_S = 0.15
 REFRESH_EVERY_S = 1.0
+TOLD_AT_ONCE, BREATH_S = 25, 0.01
+
+ESTIMATE_ERROR = Histogram(
+    "bedside_wait_estimate_error_seconds",
+    "By how much a wait differed from what was told on coming.",
+    buckets=(30, 60, 120, 300, 600, 900, 1800, 3600, 7200),
+    registry=REGISTRY,
+)
 
 
 class Waiting:
-    def __init__(self, store: Store, sessions: Sessions, calls: Calls, records: Records, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, lists: Lists, sessions: Sessions, calls: Calls, records: Records, clock: Clock
+    ) -> None:
         self._store = store
+        self._lists = lists
         self._sessions = sessions
         self._calls = calls
         self._records = records
         self._clock = clock
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._told_far: dict[str, float] = {}  # practitioner → when those far back were told last (monotonic)
 
     async def enter(self, seat: Seat) -> dict[str, Any]:
         """Enter the waiting room; entering again keeps the place. Those already let in are told position 0."""
@@ -55,11 +81,16 @@ class Waiting:
             {"state": "waiting", "since": now},
         )
         if moved:
-            await self._store.line_up(visit.practitioner_id, seat.appointment_id, seat.participant_id, now)
+            await self._lists.line_up(visit.practitioner_id, seat.appointment_id, seat.participant_id, now)
             await self._records.add("waiting_entered", seat.appointment_id, now, participant_id=seat.participant_id)
             self.refresh(visit.practitioner_id)
         place = (await self.places(visit.practitioner_id)).get((seat.appointment_id, seat.participant_id))
-        return asdict(place or Place(0, 0, 0))
+        if place is None:
+            return asdict(Place(0, 0, 0))
+        if moved:
+            told = place.estimated_wait_s
+            await self._store.set_person(seat.appointment_id, seat.participant_id, told_wait=told)
+        return asdict(place)
 
     async def leave(self, appointment_id: str, participant_id: str) -> None:
         """Leave the waiting room by choice."""
@@ -81,7 +112,7 @@ class Waiting:
         visit = await self._visit(appointment_id)
         moved, _ = await self._store.move(appointment_id, participant_id, allowed, fields)
         if moved:
-            await self._store.step_out(visit.practitioner_id, appointment_id, participant_id)
+            await self._lists.step_out(visit.practitioner_id, appointment_id, participant_id)
             self.refresh(visit.practitioner_id)
 
     # The practice's acts; who may is decided before
@@ -105,8 +136,29 @@ class Waiting:
         if not moved:
             raise NotWaiting() if before == "outside" else NotFound()
         await self._sessions.tell(visit.appointment_id, participant_id, "call.admitted", {"reason": None})
-        await self._store.line_up(visit.practitioner_id, visit.appointment_id, participant_id, person.since or now)
+        await self._lists.line_up(visit.practitioner_id, visit.appointment_id, participant_id, person.since or now)
+        if before == "waiting" and person.since is not None:
+            await self._learn(visit, person, person.since, now)
+        if not person.connected and participant_id == visit.patient_id and may_recall(person, now):
+            await self.recall(visit, participant_id)
         self.refresh(visit.practitioner_id)
+
+    async def _learn(self, visit: Visit, person: Person, since: float, now: float) -> None:
+        """The pause before this visit, and by how much the estimate told on coming was wrong."""
+        await self._lists.add_gap(visit.practitioner_id, since, now)
+        if person.told_wait is None:
+            return
+        waited = now - since
+        ESTIMATE_ERROR.observe(abs(waited - person.told_wait))
+        await self._lists.add_error(visit.practitioner_id, waited - person.told_wait)
+        await self._records.add(
+            "waited",
+            visit.appointment_id,
+            now,
+            participant_id=person.participant_id,
+            estimated_s=round(person.told_wait),
+            waited_s=round(waited),
+        )
 
     async def hold(self, visit: Visit, participant_id: str, reason: str | None) -> None:
         """Back to waiting, without media, keeping the visit."""
@@ -122,21 +174,77 @@ class Waiting:
             raise NotWaiting()
         await self._calls.expel(visit, participant_id, "removed", "call.removed", reason)
         await self._store.forget_resume(visit.appointment_id, participant_id)
-        await self._store.step_out(visit.practitioner_id, visit.appointment_id, participant_id)
+        await self._lists.step_out(visit.practitioner_id, visit.appointment_id, participant_id)
         now = self._clock.now().timestamp()
         await self._records.add(
             "removed", visit.appointment_id, now, participant_id=participant_id, by=str(by), by_role=by_role
         )
         self.refresh(visit.practitioner_id)
 
+    async def transfer(self, visit: Visit, to: str, colleague: Colleague, by: str) -> Visit:
+        """The durable side has given the visit to a colleague: those in it wait for them now.
+
+        ``by`` is the name of whoever handed it over. Returns the visit as it is now.
+        """
+        now = self._clock.now().timestamp()
+        await self._store.set_visit(
+            visit.appointment_id,
+            practitioner_id=to,
+            practitioner_name=colleague.name,
+            practitioner_title=colleague.title,
+        )
+        moved = replace(visit, practitioner_id=to, practitioner_name=colleague.name, practitioner_title=colleague.title)
+        news = {"practitioner": {"name": colleague.name, "title": colleague.title}}
+        for person in await self._store.people(visit.appointment_id):
+            if person.participant_id == visit.practitioner_id:
+                await self._calls.expel(visit, person.participant_id, "removed", "call.removed", "transferred")
+                await self._store.forget_resume(visit.appointment_id, person.participant_id)
+            elif person.participant_id == to:  # gave it away before, and has it back
+                await self._store.move(visit.appointment_id, to, ("removed",), {"state": "outside"})
+            elif person.state in ("waiting", "held", "admitted", "in-call"):
+                await self._calls.expel(visit, person.participant_id, "waiting", None, None)
+                since = person.since or now
+                await self._store.set_person(
+                    visit.appointment_id, person.participant_id, since=since, transferred_from=by
+                )
+                await self._lists.step_out(visit.practitioner_id, visit.appointment_id, person.participant_id)
+                await self._sessions.tell(visit.appointment_id, person.participant_id, "waiting.transferred", news)
+                await self._lists.line_up(to, visit.appointment_id, person.participant_id, since)
+        self.refresh(visit.practitioner_id)
+        self.refresh(to)
+        return moved
+
+    async def recall(self, visit: Visit, participant_id: str) -> None:
+        """A notice to somebody who is not there. Raises NotWaiting, RecalledAlready."""
+        person = await self._person(visit.appointment_id, participant_id)
+        if person.state not in ("waiting", "held", "admitted") or participant_id != visit.patient_id:
+            raise NotWaiting()
+        now = self._clock.now().timestamp()
+        if not may_recall(person, now):
+            raise RecalledAlready()
+        await self._store.set_person(visit.appointment_id, participant_id, recalled_at=now)
+        await self._records.add("recalled", visit.appointment_id, now, participant_id=participant_id)
+        await self._store.nudge(f"q|{visit.practitioner_id}")
+
+    async def recall_if_near(self, person: Person) -> None:
+        """Without being asked: whose turn is near, or who is let in, and who has no connection."""
+        visit = await self._store.visit(person.appointment_id)
+        now = self._clock.now().timestamp()
+        if visit is None or person.participant_id != visit.patient_id or not may_recall(person, now):
+            return
+        key = (person.appointment_id, person.participant_id)
+        place = (await self.places(visit.practitioner_id)).get(key)
+        if person.state == "admitted" or (place is not None and place.position <= RECALLED_PLACES):
+            await self.recall(visit, person.participant_id)
+
     # Places
 
     async def places(self, practitioner_id: str) -> dict[tuple[str, str], Place]:
         return places(
-            await self._store.waiters(practitioner_id),
+            await self._lists.waiters(practitioner_id),
             self._clock.now().timestamp(),
-            lengths=await self._store.lengths(practitioner_id),
-            late_s=await self._store.late(practitioner_id),
+            history=await self._lists.history(practitioner_id),
+            late_s=await self._lists.late(practitioner_id),
         )
 
     def refresh(self, practitioner_id: str) -> None:
@@ -153,11 +261,7 @@ class Waiting:
             while True:
                 await asyncio.sleep(delay)
                 self._again.discard(practitioner_id)
-                for (appointment_id, participant_id), place in (await self.places(practitioner_id)).items():
-                    told = f"{place.position}:{place.estimated_wait_s}:{place.late_s}"
-                    await self._sessions.tell(
-                        appointment_id, participant_id, "waiting.updated", asdict(place), once=("place", told)
-                    )
+                await self._tell_places(practitioner_id)
                 if practitioner_id not in self._again:
                     return
                 delay = REFRESH_EVERY_S
@@ -166,9 +270,27 @@ class Waiting:
         finally:
             self._refreshing.pop(practitioner_id, None)
 
+    async def _tell_places(self, practitioner_id: str) -> None:
+        """A few at a time: a long queue must not keep an admission waiting."""
+        found = await self.places(practitioner_id)
+        now = self._clock.monotonic()
+        since_last = now - self._told_far.get(practitioner_id, -FAR_EVERY_S * 2)
+        if since_last >= FAR_EVERY_S:
+            self._told_far[practitioner_id] = now
+        due = [(key, place) for key, place in found.items() if told_now(place.position, since_last)]
+        if len(due) < len(found):
+            self._again.add(practitioner_id)  # the others' turn comes
+        for number, ((appointment_id, participant_id), place) in enumerate(due, start=1):
+            told = f"{place.position}:{place.estimated_wait_s}:{place.late_s}"
+            await self._sessions.tell(
+                appointment_id, participant_id, "waiting.updated", asdict(place), once=("place", told)
+            )
+            if number % TOLD_AT_ONCE == 0:
+                await asyncio.sleep(BREATH_S)
+
     async def refresh_all(self) -> None:
         """Estimates shrink with time: told again, where a minute has passed."""
-        for practitioner_id in await self._store.practitioners():
+        for practitioner_id in await self._lists.practitioners():
             self.refresh(practitioner_id)
 
     async def stop(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from consultations.ports import AppointmentInfo, PersonInfo
+from core.security.principal import Principal
 
 if TYPE_CHECKING:
     from server.services import Modules
@@ -30,7 +32,11 @@ class Appointments:
             status=found.status,
             opens_at=window.opens_at,
             closes_at=window.closes_at,
+            kind=found.kind,
         )
+
+    async def transfer(self, principal: Principal, appointment_id: UUID, to: UUID) -> None:
+        await self._modules.scheduling.handing_over.transfer(principal, appointment_id, to)
 
 
 class People:
@@ -45,6 +51,9 @@ class People:
         profile = (await directory.practitioners([person_id])).get(person_id)
         title = "" if profile is None else profile.profile.title
         return PersonInfo(id=person_id, name=person.name, title=title, verified=person.email_verified)
+
+    async def birth_date(self, person_id: UUID) -> date | None:
+        return await self._modules.identity.directory.birth_date(person_id)
 
 
 class Prescriptions:
@@ -72,3 +81,9 @@ class Visits:
 
     async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None:
         await self._modules.signaling.invitation_revoked(appointment_id, participant_id)
+
+    async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
+        await self._modules.signaling.checked_in(appointment_id, participant_id)
+
+    async def interpreter(self, appointment_id: UUID, state: dict[str, Any]) -> None:
+        await self._modules.signaling.interpreter_state(appointment_id, state)

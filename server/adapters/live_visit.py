@@ -30,6 +30,8 @@ class DurableVisits:
             start=found.start,
             closes_at=found.closes_at,
             over=found.over,
+            kind=found.kind,
+            checked_in=found.checked_in,
         )
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
@@ -52,6 +54,12 @@ class DurableVisits:
 
     async def removed(self, appointment_id: UUID, participant_id: UUID, by: UUID, by_role: str) -> None:
         await self._consultations.course.removed(appointment_id, participant_id, by, by_role)
+
+    async def recalled(self, appointment_id: UUID, participant_id: UUID) -> None:
+        await self._consultations.course.recalled(appointment_id, participant_id)
+
+    async def waited(self, appointment_id: UUID, participant_id: UUID, estimated_s: int, waited_s: int) -> None:
+        await self._consultations.course.waited(appointment_id, participant_id, estimated_s, waited_s)
 
 
 class DurableChat:
@@ -88,8 +96,14 @@ class DurableChat:
         message = await self._conversation.edit(appointment_id, participant_id, role, message_id, text)
         return message.model_dump(mode="json")
 
-    async def read(self, appointment_id: UUID, participant_id: UUID, message_id: UUID) -> None:
-        await self._conversation.read(appointment_id, participant_id, message_id)
+    async def mark(
+        self, appointment_id: UUID, participant_id: UUID, message_id: UUID, *, read: bool, clinician: bool
+    ) -> bool:
+        return await self._conversation.mark(appointment_id, participant_id, message_id, read=read, clinician=clinician)
+
+    async def marks(self, appointment_id: UUID, *, clinician: bool) -> list[Message]:
+        found = await self._conversation.marks(appointment_id, clinician=clinician)
+        return [each.model_dump(mode="json") for each in found]
 
     async def message(self, appointment_id: UUID, message_id: UUID) -> Message | None:
         found = await self._conversation.message(appointment_id, message_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,7 @@ class Neighbours:
     appointments: dict[UUID, AppointmentInfo] = field(default_factory=dict)
     people: dict[UUID, PersonInfo] = field(default_factory=dict)
     told: list[UUID] = field(default_factory=list)
+    searches: list[dict[str, Any]] = field(default_factory=list)
 
     def person(self, name: str, *, verified: bool = True) -> UUID:
         made = PersonInfo(uuid7(), name, "", verified)
@@ -50,6 +51,12 @@ class Neighbours:
     async def invitation_revoked(self, appointment_id: UUID, participant_id: UUID) -> None:
         self.told.append(participant_id)
 
+    async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
+        self.told.append(participant_id)
+
+    async def interpreter(self, appointment_id: UUID, state: dict[str, Any]) -> None:
+        self.searches.append(state)
+
 
 class _Lookup:
     def __init__(self, rows: dict[UUID, Any]) -> None:
@@ -57,6 +64,9 @@ class _Lookup:
 
     async def get(self, key: UUID) -> Any:
         return self._rows.get(key)
+
+    async def birth_date(self, key: UUID) -> date | None:
+        return date(1990, 5, 17) if key in self._rows else None
 
 
 class _Prescriptions:

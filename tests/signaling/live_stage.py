@@ -9,8 +9,8 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -30,8 +30,10 @@ from core.ids import uuid7
 from core.rpc import RpcClient
 from core.security.principal import Principal
 from core.settings import Limits, Visit
+from scheduling.errors import NotPossible
 from server.adapters import consultations as for_consultations
 from server.adapters.live_visit import DurableChat, DurableVisits
+from server.adapters.visit_help import VisitHelp
 from signaling.live import Live
 
 TIMEOUT_S = 8.0
@@ -43,6 +45,7 @@ class Clinic:
 
     appointments: dict[UUID, AppointmentInfo] = field(default_factory=dict)
     people: dict[UUID, PersonInfo] = field(default_factory=dict)
+    sign_ins: set[str] = field(default_factory=set)  # those that stand
 
     def person(self, name: str, title: str = "", *, verified: bool = True) -> UUID:
         person = PersonInfo(uuid7(), name, title, verified)
@@ -67,6 +70,12 @@ class _Appointments:
     async def get(self, appointment_id: UUID) -> AppointmentInfo | None:
         return self._clinic.appointments.get(appointment_id)
 
+    async def transfer(self, principal: Principal, appointment_id: UUID, to: UUID) -> None:
+        found = self._clinic.appointments[appointment_id]
+        if to not in self._clinic.people or to == found.practitioner_id:
+            raise NotPossible()
+        self._clinic.appointments[appointment_id] = replace(found, practitioner_id=to)
+
 
 class _People:
     def __init__(self, clinic: Clinic) -> None:
@@ -74,6 +83,17 @@ class _People:
 
     async def get(self, person_id: UUID) -> PersonInfo | None:
         return self._clinic.people.get(person_id)
+
+    async def birth_date(self, person_id: UUID) -> date | None:
+        return date(1990, 5, 17) if person_id in self._clinic.people else None
+
+
+class _SignIns:
+    def __init__(self, clinic: Clinic) -> None:
+        self._clinic = clinic
+
+    async def session_stands(self, session_id: UUID) -> bool:
+        return str(session_id) in self._clinic.sign_ins
 
 
 class _Nothing:
@@ -170,8 +190,8 @@ class Stage:
         self.url = url
         self.devices: list[Device] = []
 
-    async def token(self, appointment: UUID, person: UUID, role: Any) -> str:
-        principal = Principal(person, role, frozenset({role}))
+    async def token(self, appointment: UUID, person: UUID, role: Any, session: UUID | None = None) -> str:
+        principal = Principal(person, role, frozenset({role}), session)
         return (await self.service.video_token(principal, appointment)).token
 
     async def join_visit(self, appointment: UUID, person: UUID, role: str) -> Device:
@@ -186,8 +206,8 @@ class Stage:
         await device.wait("session.ready")
         return device
 
-    async def practice(self, person: UUID, role: Any = "practitioner") -> Device:
-        principal = Principal(person, role, frozenset({role}))
+    async def practice(self, person: UUID, role: Any = "practitioner", session: UUID | None = None) -> Device:
+        principal = Principal(person, role, frozenset({role}), session)
         device = self.device("/practice")
         await device.connect({"token": (await self.service.practice_token(principal)).token})
         await device.wait("waiting.list")
@@ -332,10 +352,13 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
     """Each call starts another process' worth over the same servers."""
     runners: list[tuple[web.AppRunner, Stage]] = []
 
-    async def make(serves: bool = True) -> Stage:
+    async def make(serves: bool = True, waiting_grace_s: int = 3) -> Stage:
         base = await make_context()
         settings = base.settings.model_copy(
-            update={"visit": Visit(seat_grace_s=3), "limits": Limits(socket_events_per_second=60)}
+            update={
+                "visit": Visit(seat_grace_s=3, waiting_grace_s=waiting_grace_s, interpreter_offer_s=5),
+                "limits": Limits(socket_events_per_second=60),
+            }
         )
         context = await make_context(settings=settings)
         modules: Any = SimpleNamespace()
@@ -347,8 +370,16 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
             invoices=_NoInvoice(),
             visits=for_consultations.Visits(modules),
         )
-        live = signaling.setup(context, visits=DurableVisits(service), chat=DurableChat(service), serves=serves)
+        live = signaling.setup(
+            context,
+            visits=DurableVisits(service),
+            chat=DurableChat(service),
+            help=VisitHelp(modules),
+            serves=serves,
+        )
         modules.signaling = live
+        modules.consultations = service
+        modules.identity = SimpleNamespace(accounts=_SignIns(clinic))
         app = web.Application()
         context.realtime.attach(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

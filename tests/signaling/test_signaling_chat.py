@@ -49,10 +49,10 @@ async def test_a_guest_reads_nothing_before_admission(stage: Any, visit: Any) ->
     patient = await stage.join_visit(visit.appointment, visit.patient, "patient")
     await patient.ok("chat.send", {"client_id": "c1", "text": SECRET, "audience": "all"})
     doctor = Principal(visit.practitioner, "practitioner", frozenset({"practitioner"}))
-    _, secret, _ = await stage.service.invite(doctor, visit.appointment, "guest", "Cousin Fatou")
-    invitation, _, _, name = await stage.service.redeem(secret)
-    assert name == "Cousin Fatou"
-    token = await stage.service.guest_video_token(Principal(invitation.id, "guest", frozenset({"guest"})))
+    invited, secret, _ = await stage.service.guests.invite(doctor, visit.appointment, "guest", "Cousin Fatou")
+    redeemed = await stage.service.guests.redeem(secret)
+    assert redeemed.name == "Cousin Fatou"
+    token = await stage.service.guest_video_token(Principal(invited, "guest", frozenset({"guest"})))
     guest = stage.device("/consultation")
     await guest.connect({"token": token.token})
     await guest.wait("session.ready")
@@ -61,7 +61,7 @@ async def test_a_guest_reads_nothing_before_admission(stage: Any, visit: Any) ->
     assert await guest.error("chat.send", {"client_id": "g", "text": "let me in", "audience": "all"}) == "not_admitted"
     await guest.ok("waiting.enter")
     practice = await stage.practice(visit.practitioner)
-    target = {"appointment_id": str(visit.appointment), "participant_id": str(invitation.id)}
+    target = {"appointment_id": str(visit.appointment), "participant_id": str(invited)}
     await practice.ok("waiting.admit", target)
     await guest.wait("call.admitted")
     await patient.ok("chat.send", {"client_id": "c2", "text": "welcome", "audience": "all"})
@@ -71,7 +71,7 @@ async def test_a_guest_reads_nothing_before_admission(stage: Any, visit: Any) ->
     await guest.closed.wait()
     with pytest.raises(Exception, match="invitation"):
         for _ in range(400):  # the withdrawal is written a moment later
-            await stage.service.guest_video_token(Principal(invitation.id, "guest", frozenset({"guest"})))
+            await stage.service.guest_video_token(Principal(invited, "guest", frozenset({"guest"})))
 
 
 async def test_nothing_of_a_message_lies_in_clear_in_redis(stage: Any, visit: Any) -> None:

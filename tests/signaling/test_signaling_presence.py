@@ -8,13 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling.edge import spend
+from signaling.estimates import History
 from signaling.practice import items
 from signaling.presence import (
-    DEFAULT_LENGTH_S,
     Person,
     Waiter,
     both_present,
-    estimate,
     in_call,
     may_hear,
     may_join,
@@ -47,7 +46,7 @@ def test_those_held_or_let_in_have_no_place_and_those_reconnecting_keep_theirs()
     held = Waiter(person("b", state="held"), NOW)
     waiting = Waiter(person("c"), NOW + 1)
     assert positions([lost, held, waiting]) == {("visit-a", "a"): 1, ("visit-c", "c"): 2}
-    listed = items([lost, held, waiting])
+    listed = items([lost, held, waiting], NOW, History())
     assert [(each["participant_id"], each["position"], each["state"]) for each in listed] == [
         ("a", 1, "reconnecting"),
         ("b", 0, "held"),
@@ -55,20 +54,13 @@ def test_those_held_or_let_in_have_no_place_and_those_reconnecting_keep_theirs()
     ]
 
 
-def test_an_estimate_is_learned_from_recent_visits() -> None:
-    assert estimate(1, NOW, NOW, lengths=[], running_for=None, late_s=0) == 0
-    assert estimate(3, NOW, NOW, lengths=[], running_for=None, late_s=0) == 2 * DEFAULT_LENGTH_S
-    assert estimate(3, NOW, NOW, lengths=[300, 420], running_for=None, late_s=0) == 720
-    assert estimate(1, NOW, NOW, lengths=[600], running_for=500, late_s=0) == 120
-    assert estimate(1, NOW + 900, NOW, lengths=[600], running_for=None, late_s=300) == 1200
-
-
-def test_a_call_that_runs_over_still_takes_a_minute() -> None:
+def test_a_call_that_runs_over_is_expected_to_go_on() -> None:
     waiters = [
         Waiter(person("a", state="in-call", joined_at=NOW - 5000), NOW - 5000),
         Waiter(person("b"), NOW - 60),
     ]
-    assert places(waiters, NOW, lengths=[600], late_s=0)[("visit-b", "b")].estimated_wait_s == 60
+    history = History({"video": [600.0] * 20}, [60.0] * 20)
+    assert places(waiters, NOW, history=history, late_s=0)[("visit-b", "b")].estimated_wait_s == 1740
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e9), st.sampled_from(["waiting", "held", "in-call", "admitted"])), max_size=30))

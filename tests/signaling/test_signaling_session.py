@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from socketio.exceptions import ConnectionError as Refused
 
-from signaling.session import hashed, read_resume_token, replay_from, resume_token
+from signaling.seats import hashed, read_resume_token, replay_from, resume_token
 from signaling.store import LogEntry
 
 pytest_plugins = ["live_stage"]
