@@ -64,7 +64,7 @@ function CockpitOf({ id }: { id: string }) {
   // Somebody was let in from the day's list, or this page was reloaded: go in without another press.
   const expected =
     !done && !steppedOut && (present || visit?.you.state === "in-call");
-  const { files } = useFiles(id);
+  const [files] = useState(() => visitFiles(id));
 
   async function join() {
     if (!session || joining.current) return;
@@ -230,7 +230,7 @@ function CockpitOf({ id }: { id: string }) {
                 ),
                 content:
                   session && visit ? (
-                    <Chat session={session} visit={visit} text={text} clinician {...files} />
+                    <Chat session={session} visit={visit} text={text} clinician files={files} />
                   ) : null,
               },
             ]}
@@ -255,11 +255,6 @@ function CockpitOf({ id }: { id: string }) {
       {view && <Announcer view={view} text={text} />}
     </main>
   );
-}
-
-function useFiles(id: string) {
-  const [files] = useState(() => visitFiles(id));
-  return { files };
 }
 
 /** Somebody else at the door of the running visit: a relative, an interpreter. */

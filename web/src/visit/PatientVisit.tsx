@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { ButtonLink } from "../design";
 import { api } from "../api/client";
 import { useResource } from "../api/useResource";
@@ -22,6 +22,7 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
     void appointment.reload();
   };
   const { data, error } = appointment;
+  const files = useMemo(() => visitFiles(id), [id]);
   const opensAt = data?.visit_opens_at;
   const refused = view?.failure?.code ?? null;
   const early = refused === "visit_not_open" && opensAt !== undefined && Date.now() < Date.parse(opensAt);
@@ -70,7 +71,7 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
       view={view}
       text={text}
       start={data?.start}
-      {...visitFiles(id)}
+      files={files}
       network={() => api.probeToken(id)}
       onRetry={again}
       after={

@@ -1,14 +1,15 @@
 import { api } from "../api/client";
-import type { FileOpen, FileUpload } from "./parts/Chat";
+import type { FileAccess } from "./parts/Chat";
 
 /** How long a file's temporary address is kept for the browser to start saving it. */
 const KEEP_ADDRESS_MS = 60_000;
 
 /** Files of a visit's chat: uploaded before the message that names them, opened on a press. */
-export function visitFiles(visitId: string): { upload: FileUpload; openFile: FileOpen } {
+export function visitFiles(visitId: string): FileAccess {
   return {
     upload: (file) => api.upload(visitId, file),
-    openFile: (fileId, name) => {
+    load: (fileId) => api.file(visitId, fileId),
+    open: (fileId, name) => {
       void api
         .file(visitId, fileId)
         .then((blob) => {

@@ -20,6 +20,8 @@ export interface DeviceChoice {
   camera?: string;
   microphone?: string;
   speaker?: string;
+  /** The room behind the person is blurred. */
+  blur?: boolean;
 }
 
 export interface DeviceLists {

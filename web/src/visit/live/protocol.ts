@@ -39,6 +39,24 @@ export interface LiveChatMessage {
   edited_at: string | null;
 }
 
+export type ModeReason = "loss" | "delay" | "bandwidth" | "media" | "chosen" | null;
+
+/** Everything up to these messages has arrived at, and was seen by, one person. */
+export interface Marks {
+  participant_id: string;
+  delivered: string | null;
+  read: string | null;
+}
+
+export interface InterpreterState {
+  request_id: string;
+  /** BCP 47. */
+  language: string;
+  state: "searching" | "accepted" | "none" | "cancelled";
+  name: string | null;
+  expires_at: string | null;
+}
+
 export interface WaitingPlace {
   position: number;
   estimated_wait_s: number;
@@ -52,10 +70,15 @@ export interface Snapshot {
   participants: LiveParticipant[];
   waiting: WaitingPlace | null;
   mode: VisitMode;
+  mode_reason: ModeReason;
   generation: number;
+  /** Whom the practitioner keeps large for everybody. */
+  pinned: string | null;
   practitioner: { name: string; title: string };
   chat_unread: number;
   last_messages: LiveChatMessage[];
+  chat_marks: Marks[];
+  interpreter: InterpreterState | null;
 }
 
 export interface SessionReady {
@@ -107,7 +130,11 @@ export interface ServerEvents {
   "media.reset": MediaReset;
   "call.speakers": { participant_ids: string[] };
   "call.quality": { participants: ParticipantQuality[] };
-  "call.mode": { mode: VisitMode; reason: string | null };
+  "call.mode": { mode: VisitMode; reason: ModeReason; callback_phone?: string | null };
+  "call.pinned": { participant_id: string | null };
+  "waiting.transferred": { practitioner: { name: string; title: string } };
+  "interpreter.state": InterpreterState;
+  "chat.marks": Marks;
   "chat.message": { message: LiveChatMessage };
   "chat.updated": { message: LiveChatMessage };
 }
@@ -132,6 +159,10 @@ export const SERVER_EVENT_NAMES: readonly ServerEventName[] = [
   "call.speakers",
   "call.quality",
   "call.mode",
+  "call.pinned",
+  "waiting.transferred",
+  "interpreter.state",
+  "chat.marks",
   "chat.message",
   "chat.updated",
 ];
@@ -174,12 +205,17 @@ export interface ClientCalls {
     answer: { message_id: string; sent_at: string };
   };
   "chat.edit": { send: { message_id: string; text: string }; answer: object };
+  "chat.delivered": { send: { message_id: string }; answer: object };
   "chat.read": { send: { message_id: string }; answer: object };
   "chat.history": {
     send: { before?: string };
     answer: { messages: LiveChatMessage[]; more: boolean };
   };
   "call.hand": { send: { raised: boolean }; answer: object };
+  "call.pin": { send: { participant_id: string | null }; answer: object };
+  "call.mode": { send: { mode: "phone" | "chat" | "auto" }; answer: { mode: VisitMode } };
+  "interpreter.request": { send: { language: string }; answer: object };
+  "interpreter.cancel": { send: object; answer: object };
   "call.leave": { send: object; answer: object };
   "call.end": { send: object; answer: object };
   "seat.take_over": { send: object; answer: object };
@@ -222,12 +258,19 @@ export interface WaitingItem {
   position: number;
   readiness: Quality | null;
   state: "waiting" | "held" | "admitted" | "in-call" | "reconnecting";
+  estimated_wait_s: number;
+  checked_in: boolean;
+  /** The colleague who handed this person over. */
+  transferred_from: string | null;
+  recalled_at: string | null;
 }
 
 export interface PracticeMessage {
   message_id: string;
   client_id: string;
   appointment_id: string;
+  participant_id: string;
+  audience: Audience;
   name: string;
   role: string;
   text: string;
@@ -245,6 +288,7 @@ export interface PracticeCalls {
   "waiting.admit": { send: WaitingTarget; answer: object };
   "waiting.hold": { send: WaitingTarget; answer: object };
   "waiting.remove": { send: WaitingTarget; answer: object };
+  "waiting.recall": { send: WaitingTarget; answer: object };
   "waiting.transfer": {
     send: WaitingTarget & { practitioner_id: string; note?: string };
     answer: object;

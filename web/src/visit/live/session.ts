@@ -2,8 +2,8 @@
  * One person's visit, whole: connection, state, media and devices behind one observable view.
  * Pages read the view and call the verbs; nothing here knows React.
  */
+import type { Blurred } from "./blur";
 import {
-
   onDeviceChange,
   openOne,
   openScreen,
@@ -15,19 +15,32 @@ import {
 } from "./devices";
 import type { LinkState, SignalingError } from "./link";
 import { VisitMedia } from "./media";
-import type { Audience, LiveChatMessage, MediaOffer, ServerEvent, VisitToken } from "./protocol";
+import type { Audience, LiveChatMessage, MediaOffer, ServerEvent, Snapshot, VisitToken } from "./protocol";
 import type { PathState } from "./publisher";
 import { VisitSignaling } from "./signaling";
 import { reduceVisit, type VisitAction, type VisitState } from "./state";
 import type { RemoteTracks } from "./subscriber";
 
+/** A device that was in use went away, and what is used instead: nothing when null. */
+export interface DeviceLoss {
+  kind: "camera" | "microphone";
+  lost: string;
+  now: string | null;
+}
+
 export interface LocalMedia {
   camera: MediaStreamTrack | null;
+  /** The camera's picture with the room blurred, which others get instead of the camera's. */
+  picture: MediaStreamTrack | null;
+  blur: "off" | "starting" | "on" | "failed";
+  deviceLoss: DeviceLoss | null;
   microphone: MediaStreamTrack | null;
   screen: MediaStreamTrack | null;
   cameraProblem: DeviceProblem | null;
   microphoneProblem: DeviceProblem | null;
   cameraOff: boolean;
+  /** The connection carries no pictures now; see `followMode`. */
+  cameraResting: boolean;
   muted: boolean;
   speaker: string | null;
 }
@@ -51,11 +64,15 @@ export interface VisitView {
 
 const NO_MEDIA: LocalMedia = {
   camera: null,
+  picture: null,
+  blur: "off",
+  deviceLoss: null,
   microphone: null,
   screen: null,
   cameraProblem: null,
   microphoneProblem: null,
   cameraOff: false,
+  cameraResting: false,
   muted: false,
   speaker: null,
 };
@@ -75,6 +92,7 @@ export class VisitSession {
   private early: MediaOffer[] = [];
   /** True from pressing "join" until leaving: a session built anew goes back into the call. */
   private inCall = false;
+  private blurred: Blurred | null = null;
 
   constructor(
     readonly appointmentId: string,
@@ -95,11 +113,11 @@ export class VisitSession {
     };
     this.signaling = new VisitSignaling(appointmentId, fetchToken, {
       onReady: ({ snapshot }, { seatTaken, fresh }) => {
-        this.dispatch({ type: "snapshot", snapshot });
+        this.takeSnapshot(snapshot, seatTaken);
         this.update({ seatTaken });
         if (fresh && this.inCall && !seatTaken) void this.join().catch(() => undefined);
       },
-      onSnapshot: (snapshot) => this.dispatch({ type: "snapshot", snapshot }),
+      onSnapshot: (snapshot) => this.takeSnapshot(snapshot, false),
       onEvent: (event) => this.handle(event),
       onConnection: (connection, failure) => this.update({ connection, failure }),
     });
@@ -130,6 +148,7 @@ export class VisitSession {
     this.closeMedia();
     this.signaling.close();
     const { camera, microphone, screen } = this.view.local;
+    this.endBlur();
     stopTracks(camera, microphone, screen);
     this.listeners.clear();
   }
@@ -204,6 +223,31 @@ export class VisitSession {
     await this.signaling.call("call.hand", { raised });
   }
 
+  /** The practitioner keeps somebody large for everybody: a sign-language interpreter above all. */
+  async pinForAll(participantId: string | null): Promise<void> {
+    const before = this.view.visit?.pinned ?? null;
+    this.dispatch({ type: "event", event: { name: "call.pinned", payload: { participant_id: participantId } } });
+    try {
+      await this.signaling.call("call.pin", { participant_id: participantId });
+    } catch (error) {
+      this.dispatch({ type: "event", event: { name: "call.pinned", payload: { participant_id: before } } });
+      throw error;
+    }
+  }
+
+  /** Agrees to be called by phone, goes on in writing, or lets the connection decide again. */
+  async chooseMode(mode: "phone" | "chat" | "auto"): Promise<void> {
+    await this.signaling.call("call.mode", { mode });
+  }
+
+  async requestInterpreter(language: string): Promise<void> {
+    await this.signaling.call("interpreter.request", { language });
+  }
+
+  async cancelInterpreter(): Promise<void> {
+    await this.signaling.call("interpreter.cancel", {});
+  }
+
   // Devices
 
   /** Takes over what the device check opened. The session closes the tracks from now on. */
@@ -212,7 +256,8 @@ export class VisitSession {
     if (camera !== capture.camera) stopTracks(camera);
     if (microphone !== capture.microphone) stopTracks(microphone);
     this.updateLocal(capture);
-    this.publishAll();
+    if (rememberedChoice().blur && camera !== capture.camera) void this.setBlurred(true);
+    else this.publishAll();
   }
 
   setMuted(muted: boolean): void {
@@ -224,9 +269,39 @@ export class VisitSession {
 
   setCameraOff(cameraOff: boolean): void {
     this.updateLocal({ cameraOff });
+    this.applyCamera();
+  }
+
+  /** Blurs the room, or shows it again. While the model loads nothing of the room is sent. */
+  async setBlurred(wanted: boolean): Promise<void> {
+    rememberChoice({ blur: wanted });
+    this.endBlur();
     const { camera } = this.view.local;
-    if (camera) camera.enabled = !cameraOff;
-    this.media?.mute("camera", cameraOff, camera);
+    if (!wanted || !camera) {
+      this.updateLocal({ blur: "off" });
+      this.publishAll();
+      return;
+    }
+    this.updateLocal({ blur: "starting" });
+    this.media?.remove("camera");
+    this.publishAll();
+    try {
+      const { blur } = await import("./blur");
+      const made = await blur(camera);
+      if (this.view.local.camera !== camera || this.view.local.blur !== "starting") {
+        made.stop();
+        return;
+      }
+      this.blurred = made;
+      this.updateLocal({ picture: made.track, blur: "on" });
+    } catch {
+      if (this.view.local.camera !== camera) return;
+      // Whoever asked for blur and can't have it decides anew about the camera.
+      rememberChoice({ blur: false });
+      this.updateLocal({ blur: "failed", cameraOff: true });
+      camera.enabled = false;
+    }
+    this.publishAll();
   }
 
   /** Opens another camera or microphone and puts it in place; the call does not notice. */
@@ -246,6 +321,11 @@ export class VisitSession {
     screen.addEventListener("ended", () => this.stopScreen());
     this.updateLocal({ screen });
     await this.media?.set("screen", screen);
+  }
+
+  /** The person has read that a device went away. */
+  forgetLoss(): void {
+    this.updateLocal({ deviceLoss: null });
   }
 
   stopScreen(): void {
@@ -330,8 +410,39 @@ export class VisitSession {
     this.dispatch({ type: "chat.history", messages, more });
   }
 
+  private takeSnapshot(snapshot: Snapshot, seatTaken: boolean): void {
+    this.dispatch({ type: "snapshot", snapshot });
+    this.followMode();
+    const newest = snapshot.last_messages.at(-1);
+    if (newest && !seatTaken) this.tellDelivered(newest);
+  }
+
+  /** Below "low" cameras rest. The person's own wish for their camera stays, and counts again later. */
+  private followMode(): void {
+    const mode = this.view.visit?.mode ?? "high";
+    const resting = mode === "audio" || mode === "phone" || mode === "chat";
+    if (resting === this.view.local.cameraResting) return;
+    this.updateLocal({ cameraResting: resting });
+    this.applyCamera();
+  }
+
+  private applyCamera(): void {
+    const { camera, picture, cameraOff, cameraResting } = this.view.local;
+    const off = cameraOff || cameraResting;
+    if (camera) camera.enabled = !off;
+    this.media?.mute("camera", off, picture ?? camera);
+  }
+
+  /** Says that what others wrote has come this far. Repeated by the next message when lost. */
+  private tellDelivered(message: LiveChatMessage): void {
+    if (message.participant_id === this.view.visit?.you.participant_id) return;
+    void this.signaling.call("chat.delivered", { message_id: message.message_id }).catch(() => undefined);
+  }
+
   private handle(event: ServerEvent): void {
     this.dispatch({ type: "event", event });
+    if (event.name === "call.mode") this.followMode();
+    if (event.name === "chat.message") this.tellDelivered(event.payload.message);
     switch (event.name) {
       case "media.offer":
         if (this.media) this.media.offer(event.payload);
@@ -359,7 +470,8 @@ export class VisitSession {
 
   private publishAll(): void {
     if (!this.media) return;
-    const { camera, microphone, screen, cameraOff, muted } = this.view.local;
+    const { microphone, screen, cameraOff, cameraResting, muted } = this.view.local;
+    const camera = this.outgoing();
     // The order is the order of the m-lines: the voice first, it matters most.
     if (microphone) {
       void this.media.set("microphone", microphone);
@@ -367,7 +479,7 @@ export class VisitSession {
     }
     if (camera) {
       void this.media.set("camera", camera);
-      if (cameraOff) this.media.mute("camera", true, camera);
+      if (cameraOff || cameraResting) this.media.mute("camera", true, camera);
     }
     if (screen) void this.media.set("screen", screen);
   }
@@ -380,22 +492,46 @@ export class VisitSession {
     const { track, problem } = await openOne(kind, deviceId);
     if (track) {
       if (kind === "microphone") stopTracks(before);
-      track.enabled = kind === "camera" ? !local.cameraOff : !local.muted;
+      track.enabled = kind === "camera" ? !(local.cameraOff || local.cameraResting) : !local.muted;
     }
     this.updateLocal(
       kind === "camera"
         ? { camera: track, cameraProblem: problem }
         : { microphone: track ?? before, microphoneProblem: track ? null : problem },
     );
+    if (kind === "camera" && track && local.blur !== "off" && local.blur !== "failed") {
+      await this.setBlurred(true);
+      return;
+    }
     if (track) await this.media?.set(kind, track);
-    else if (kind === "camera") this.media?.remove("camera");
+    else if (kind === "camera") {
+      this.endBlur();
+      this.media?.remove("camera");
+    }
   }
 
-  /** A headset pulled out in mid-sentence: go on with what is there. */
+  /** What others may see of the camera now: nothing while a blur is being made. */
+  private outgoing(): MediaStreamTrack | null {
+    const { camera, picture, blur } = this.view.local;
+    return blur === "starting" ? null : (picture ?? camera);
+  }
+
+  private endBlur(): void {
+    this.blurred?.stop();
+    this.blurred = null;
+    if (this.view.local.picture) this.updateLocal({ picture: null });
+  }
+
+  /** A headset pulled out in mid-sentence: go on with what is there, and say so. */
   private async replaceLostDevices(): Promise<void> {
-    const { camera, microphone } = this.view.local;
-    if (microphone?.readyState === "ended") await this.reopen("microphone");
-    if (camera?.readyState === "ended") await this.reopen("camera");
+    for (const kind of ["microphone", "camera"] as const) {
+      const lost = this.view.local[kind];
+      if (lost?.readyState !== "ended") continue;
+      await this.reopen(kind);
+      const now = this.view.local[kind];
+      const replaced = now?.readyState === "live";
+      this.updateLocal({ deviceLoss: { kind, lost: lost.label, now: replaced ? now.label : null } });
+    }
   }
 
   private pathChanged(connection: "publish" | "subscribe", state: PathState): void {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { LiveChatMessage, LiveParticipant, ServerEvent, Snapshot } from "./protocol";
-import { reduceVisit, type VisitState } from "./state";
+import { receiptOf, reduceVisit, type VisitState } from "./state";
 
 const SNAPSHOT: Snapshot = {
   appointment_id: "visit",
@@ -9,10 +9,14 @@ const SNAPSHOT: Snapshot = {
   participants: [],
   waiting: { position: 2, estimated_wait_s: 600, late_s: 0 },
   mode: "high",
+  mode_reason: null,
   generation: 0,
+  pinned: null,
   practitioner: { name: "Dr Adjoa Mensah", title: "General practitioner" },
   chat_unread: 0,
   last_messages: [],
+  chat_marks: [],
+  interpreter: null,
 };
 
 const DOCTOR: LiveParticipant = {
@@ -195,5 +199,40 @@ describe("the visit's state", () => {
       payload: { connection: "both", generation: 3, reason: "worker_lost" },
     });
     expect(state.generation).toBe(4);
+  });
+});
+
+describe("marks in the chat", () => {
+  const marks = { doctor: { participant_id: "doctor", delivered: "m3", read: "m2" } };
+
+  it("say how far a message has got", () => {
+    expect(receiptOf({ message_id: "m2" }, marks)).toBe("read");
+    expect(receiptOf({ message_id: "m3" }, marks)).toBe("delivered");
+    expect(receiptOf({ message_id: "m4" }, marks)).toBe("sent");
+  });
+
+  it("follow each person, and one reader is enough", () => {
+    const state = play(begin({ chat_marks: [marks.doctor] }), {
+      name: "chat.marks",
+      payload: { participant_id: "guest", delivered: "m4", read: "m4" },
+    });
+    expect(receiptOf({ message_id: "m4" }, state.marks)).toBe("read");
+  });
+});
+
+describe("what everybody is told", () => {
+  it("keeps the call-back number until another comes", () => {
+    const state = play(
+      begin(),
+      { name: "call.mode", payload: { mode: "phone", reason: "loss", callback_phone: "+221771234567" } },
+      { name: "call.mode", payload: { mode: "phone", reason: "chosen" } },
+    );
+    expect(state).toMatchObject({ mode: "phone", modeReason: "chosen", callbackPhone: "+221771234567" });
+  });
+
+  it("names the colleague who takes over", () => {
+    const practitioner = { name: "Dr Sow", title: "Dr" };
+    const state = play(begin(), { name: "waiting.transferred", payload: { practitioner } });
+    expect(state.practitioner).toEqual(practitioner);
   });
 });

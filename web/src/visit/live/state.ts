@@ -6,8 +6,11 @@
  */
 import type {
   Audience,
+  InterpreterState,
   LiveChatMessage,
   LiveParticipant,
+  Marks,
+  ModeReason,
   ParticipantQuality,
   ServerEvent,
   Snapshot,
@@ -32,7 +35,14 @@ export interface VisitState {
   participants: LiveParticipant[];
   waiting: WaitingPlace | null;
   mode: VisitMode;
-  modeReason: string | null;
+  modeReason: ModeReason;
+  /** Where the practitioner calls back; told to the practitioner alone. */
+  callbackPhone: string | null;
+  /** Whom the practitioner keeps large for everybody. */
+  pinned: string | null;
+  interpreter: InterpreterState | null;
+  /** How far each other person has got in the chat, by person. */
+  marks: Record<string, Marks>;
   generation: number;
   practitioner: Snapshot["practitioner"];
   /** Confirmed messages, oldest first. */
@@ -78,7 +88,11 @@ export function fromSnapshot(snapshot: Snapshot, before: VisitState | null): Vis
     participants: snapshot.participants,
     waiting: snapshot.waiting,
     mode: snapshot.mode,
-    modeReason: before?.mode === snapshot.mode ? before.modeReason : null,
+    modeReason: snapshot.mode_reason ?? null,
+    callbackPhone: before?.callbackPhone ?? null,
+    pinned: snapshot.pinned ?? null,
+    interpreter: snapshot.interpreter ?? null,
+    marks: Object.fromEntries((snapshot.chat_marks ?? []).map((one) => [one.participant_id, one])),
     generation: snapshot.generation,
     practitioner: snapshot.practitioner,
     messages,
@@ -202,7 +216,24 @@ function applyEvent(state: VisitState, event: ServerEvent): VisitState {
       return { ...state, quality };
     }
     case "call.mode":
-      return { ...state, mode: event.payload.mode, modeReason: event.payload.reason ?? null };
+      return {
+        ...state,
+        mode: event.payload.mode,
+        modeReason: event.payload.reason ?? null,
+        callbackPhone: event.payload.callback_phone ?? state.callbackPhone,
+      };
+    case "call.pinned":
+      return { ...state, pinned: event.payload.participant_id };
+    case "waiting.transferred":
+      return { ...state, practitioner: event.payload.practitioner };
+    case "interpreter.state": {
+      const { request_id, language, state: found, name, expires_at } = event.payload;
+      return { ...state, interpreter: { request_id, language, state: found, name, expires_at } };
+    }
+    case "chat.marks": {
+      const { participant_id, delivered, read } = event.payload;
+      return { ...state, marks: { ...state.marks, [participant_id]: { participant_id, delivered, read } } };
+    }
     case "chat.message": {
       const { message } = event.payload;
       const known = state.messages.some((other) => other.message_id === message.message_id);
@@ -213,6 +244,18 @@ function applyEvent(state: VisitState, event: ServerEvent): VisitState {
     case "chat.updated":
       return addMessage(state, event.payload.message);
   }
+}
+
+/** How far one of our messages has got: the best of all others, because one reader is an answer. */
+export function receiptOf(
+  message: Pick<LiveChatMessage, "message_id">,
+  marks: VisitState["marks"],
+): "sent" | "delivered" | "read" {
+  // Ids are UUIDv7: later ones sort after earlier ones.
+  const others = Object.values(marks);
+  if (others.some(({ read }) => read !== null && read >= message.message_id)) return "read";
+  const arrived = others.some(({ delivered }) => delivered !== null && delivered >= message.message_id);
+  return arrived ? "delivered" : "sent";
 }
 
 function seat(

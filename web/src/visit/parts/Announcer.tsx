@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState } from "react";
+import type { LiveParticipant } from "../live/protocol";
 import type { VisitView } from "../live/session";
+import type { VisitState } from "../live/state";
 import type { VisitText } from "../text";
 
 /** Tells screen readers what changed in the visit, one sentence at a time, politely. */
@@ -29,6 +31,8 @@ export function whatChanged(before: VisitView, now: VisitView, text: VisitText):
     return text(now.local.muted ? "call.said.muted" : "call.said.unmuted");
   if (before.local.cameraOff !== now.local.cameraOff)
     return text(now.local.cameraOff ? "call.said.cameraOff" : "call.said.cameraOn");
+  if ((before.local.screen === null) !== (now.local.screen === null))
+    return text(now.local.screen ? "call.said.shared" : "call.said.unshared");
   const { visit: was } = before;
   const { visit: is } = now;
   if (!was || !is || was === is) return null;
@@ -45,6 +49,8 @@ export function whatChanged(before: VisitView, now: VisitView, text: VisitText):
     (one) => !present.has(one.participant_id) && one.participant_id !== own,
   );
   if (left) return text("call.said.left", { name: left.name });
+  const changed = whoChanged(was, is, own, text);
+  if (changed) return changed;
   const message = is.messages.at(-1);
   if (
     message &&
@@ -55,6 +61,22 @@ export function whatChanged(before: VisitView, now: VisitView, text: VisitText):
       name: message.name,
       text: message.text ?? message.file?.name ?? "",
     });
+  }
+  return null;
+}
+
+/** What happened to somebody who was and is in the call. */
+function whoChanged(was: VisitState, is: VisitState, own: string, text: VisitText): string | null {
+  for (const now of is.participants) {
+    const before = was.participants.find((one) => one.participant_id === now.participant_id);
+    if (!before || before === now || now.participant_id === own) continue;
+    const { name } = now;
+    if (before.state !== now.state)
+      return text(now.state === "reconnecting" ? "call.said.lost" : "call.said.returned", { name });
+    if (!before.hand && now.hand) return text("call.said.hand", { name });
+    const shared = (person: LiveParticipant) => person.tracks.some(({ source }) => source === "screen");
+    if (shared(before) !== shared(now))
+      return text(shared(now) ? "call.said.screen" : "call.said.screenEnd", { name });
   }
   return null;
 }

@@ -1,13 +1,20 @@
-import { useState, type ReactNode } from "react";
-import { Button, Confirm, Dialog, Select } from "../base";
-import { canShareScreen, listDevices, type DeviceLists } from "../live/devices";
+import { useEffect, useRef, useState, type ReactNode } from "react";
+import { useToast } from "../../design";
+import { Button, Confirm, Dialog } from "../base";
+import { canShareScreen } from "../live/devices";
 import type { VisitSession, VisitView } from "../live/session";
 import type { VisitText } from "../text";
-import { Chat, type FileOpen, type FileUpload } from "./Chat";
+import { CallBanner } from "./CallBanner";
+import { Chat, type FileAccess } from "./Chat";
+import { Control } from "./Control";
+import { Floating } from "./Floating";
 import { useNow, useShortcuts } from "./hooks";
-import { Icon, type IconName } from "./icons";
-import { LevelBar } from "./Media";
+import { InterpreterLine } from "./InterpreterRequest";
+import type { StageView } from "./layout";
+import { More } from "./More";
+import { ShortcutsDialog } from "./Shortcuts";
 import { Stage } from "./Stage";
+import { usePictureInPicture } from "./usePictureInPicture";
 
 export interface CallProps {
   session: VisitSession;
@@ -15,8 +22,8 @@ export interface CallProps {
   text: VisitText;
   /** Shown above the picture: who, and whatever the page adds. */
   title: ReactNode;
-  upload?: FileUpload | undefined;
-  openFile?: FileOpen | undefined;
+  /** Files in the chat; without it the chat is words alone. */
+  files?: FileAccess | undefined;
   /** Where the chat is shown by the page itself, the call leaves it out. */
   ownChat?: boolean;
   onLeave: () => void;
@@ -30,38 +37,55 @@ export function Call({
   view,
   text,
   title,
-  upload,
-  openFile,
+  files,
   ownChat = true,
   onLeave,
   onEnd,
 }: CallProps) {
   const [chatOpen, setChatOpen] = useState(false);
-  const [asking, setAsking] = useState<"leave" | "devices" | null>(null);
+  const [asking, setAsking] = useState<"leave" | "more" | "keys" | null>(null);
+  const [wished, setWished] = useState<StageView | null>(null);
+  const main = useRef<HTMLDivElement>(null);
+  const floating = usePictureInPicture(main);
   const { visit, local, hand } = view;
+  const people = visit?.participants.length ?? 0;
+  const stage = wished ?? (people > manyFrom() ? "speaker" : "grid");
+  useDeviceLoss(session, view, text);
   const toggleMuted = () => session.setMuted(!local.muted);
   const toggleCamera = () => session.setCameraOff(!local.cameraOff);
   const toggleHand = () => void session.raiseHand(!hand).catch(() => undefined);
+  const toggleScreen = () => {
+    if (local.screen) session.stopScreen();
+    else if (canShareScreen()) void session.shareScreen().catch(() => undefined);
+  };
   useShortcuts(asking === null, {
     KeyM: toggleMuted,
     KeyV: toggleCamera,
     KeyH: toggleHand,
+    KeyS: toggleScreen,
+    KeyG: () => setWished(stage === "grid" ? "speaker" : "grid"),
+    KeyP: () => void floating.toggle().catch(() => undefined),
+    "?": () => setAsking("keys"),
     ...(ownChat && { KeyC: () => setChatOpen((open) => !open) }),
   });
   if (!visit) return null;
   const unread = chatOpen ? 0 : visit.unread;
   return (
     <div className="v-call" data-chat={(ownChat && chatOpen) || undefined} data-testid="call">
-      <div className="v-call-main" role="region" aria-label={text("call.label")}>
+      <div ref={main} className="v-call-main" role="region" aria-label={text("call.label")}>
         <header className="v-call-head">
-          <div>{title}</div>
+          <div className="v-call-title">
+            {title}
+            <OwnQuality view={view} text={text} />
+          </div>
+          <InterpreterLine visit={visit} text={text} />
           <CallTime
             started={visit.call.started_at}
             running={visit.participants.length > 1}
           />
         </header>
-        <Banner view={view} text={text} />
-        <Stage view={view} text={text} />
+        <CallBanner session={session} view={view} text={text} />
+        <Stage view={view} text={text} mode={stage} session={session} />
         <div className="v-controls" role="toolbar" aria-label={text("call.label")}>
           <Control
             icon={local.muted || !local.microphone ? "microphoneOff" : "microphone"}
@@ -85,11 +109,7 @@ export function Call({
               words={text("call.shareWord")}
               active={local.screen !== null}
               desktop
-              onPress={() =>
-                local.screen
-                  ? session.stopScreen()
-                  : void session.shareScreen().catch(() => undefined)
-              }
+              onPress={toggleScreen}
             />
           )}
           <Control
@@ -111,7 +131,7 @@ export function Call({
               onPress={() => setChatOpen(!chatOpen)}
             />
           )}
-          <Control icon="more" label={text("call.more")} onPress={() => setAsking("devices")} />
+          <Control icon="more" label={text("call.more")} onPress={() => setAsking("more")} />
           <Control icon="leave" label={text("call.leave")} danger onPress={() => setAsking("leave")} />
         </div>
       </div>
@@ -121,8 +141,7 @@ export function Call({
           visit={visit}
           text={text}
           clinician={visit.you.role === "practitioner"}
-          upload={upload}
-          openFile={openFile}
+          files={files}
           onClose={() => setChatOpen(false)}
         />
       )}
@@ -149,13 +168,24 @@ export function Call({
           onConfirm={onLeave}
         />
       )}
-      <DevicesDialog
+      <More
         session={session}
         view={view}
         text={text}
-        open={asking === "devices"}
+        open={asking === "more"}
+        stage={stage}
+        onStage={setWished}
+        floating={floating}
+        onKeys={() => setAsking("keys")}
         onClose={() => setAsking(null)}
       />
+      <ShortcutsDialog
+        text={text}
+        open={asking === "keys"}
+        desk={visit.you.role === "practitioner"}
+        onClose={() => setAsking(null)}
+      />
+      {floating.room && <Floating room={floating.room} session={session} view={view} text={text} />}
     </div>
   );
 }
@@ -176,152 +206,32 @@ function CallTime({ started, running }: { started: string | null; running: boole
   );
 }
 
-function Control({
-  icon,
-  label,
-  words = label,
-  off = false,
-  active = false,
-  danger = false,
-  desktop = false,
-  disabled = false,
-  badge = 0,
-  onPress,
-}: {
-  icon: IconName;
-  label: string;
-  /** What is written under the sign, when the name says more. */
-  words?: string;
-  off?: boolean;
-  active?: boolean;
-  danger?: boolean;
-  desktop?: boolean;
-  disabled?: boolean;
-  badge?: number;
-  onPress: () => void;
-}) {
+/** From this many people on one is shown large, the others small: on a phone sooner. */
+function manyFrom(): number {
+  return window.matchMedia("(max-width: 40rem)").matches ? 4 : 9;
+}
+
+/** One's own connection, when it is not good: what the others notice, and why. */
+function OwnQuality({ view, text }: { view: VisitView; text: VisitText }) {
+  const own = view.visit?.quality[view.visit.you.participant_id];
+  if (!own || own.quality === "good") return null;
   return (
-    <button
-      type="button"
-      className="v-control"
-      data-off={off || undefined}
-      data-active={active || undefined}
-      data-danger={danger || undefined}
-      data-desktop={desktop || undefined}
-      disabled={disabled}
-      aria-label={label}
-      title={label}
-      onClick={onPress}
-    >
-      <span className="v-control-sign">
-        <Icon name={icon} />
-        {badge > 0 && <span className="v-badge">{badge > 9 ? "9+" : badge}</span>}
-      </span>
-      <span className="v-control-words" aria-hidden="true">
-        {words}
-      </span>
-    </button>
+    <span className="v-own-quality" data-quality={own.quality} data-testid="own-quality">
+      {text(`call.own.${own.quality}`)}
+      {own.reason && <span className="v-reason">: {text(`call.reason.${own.reason}`)}</span>}
+    </span>
   );
 }
 
-/** The one thing worth saying about the connection now, the worst first. */
-function Banner({ view, text }: { view: VisitView; text: VisitText }) {
-  const { visit, local, connection, path, online } = view;
-  if (!visit) return null;
-  const words = !online
-    ? text("call.banner.offline")
-    : connection === "reconnecting"
-      ? text("call.banner.reconnecting")
-      : path === "interrupted"
-        ? text("call.banner.path")
-        : visit.mode === "audio" || visit.mode === "phone" || visit.mode === "chat"
-          ? text(`call.banner.${visit.mode}`)
-          : !local.camera && !local.microphone
-            ? text("call.banner.noDevices")
-            : !local.microphone
-              ? text("call.banner.noMicrophone")
-              : null;
-  if (!words) return null;
-  const busy = !online || connection === "reconnecting" || path === "interrupted";
-  return (
-    <div className="v-banner" data-tone={busy ? "busy" : "attention"} role="status">
-      {busy && <i className="v-spinner" />}
-      <span>{words}</span>
-    </div>
-  );
-}
-
-function DevicesDialog({
-  session,
-  view,
-  text,
-  open,
-  onClose,
-}: {
-  session: VisitSession;
-  view: VisitView;
-  text: VisitText;
-  open: boolean;
-  onClose: () => void;
-}) {
-  return (
-    <Dialog title={text("call.devices")} open={open} onClose={onClose}>
-      {open && <DeviceLists session={session} view={view} text={text} />}
-      <p className="v-soft">
-        {text("call.shortcuts")}: {text("call.shortcutList")}
-      </p>
-      <div className="v-actions">
-        <Button onPress={onClose}>{text("visit.close")}</Button>
-      </div>
-    </Dialog>
-  );
-}
-
-function DeviceLists({ session, view, text }: { session: VisitSession; view: VisitView; text: VisitText }) {
-  const [lists, setLists] = useState<DeviceLists | null>(null);
-  const { local } = view;
-  if (lists === null) {
-    void listDevices().then(setLists);
-    return null;
-  }
-  const options = (devices: MediaDeviceInfo[]) =>
-    devices.map(({ deviceId, label }) => ({
-      value: deviceId,
-      label: label || text("check.speakerDefault"),
-    }));
-  const problem = (kind: "camera" | "microphone") => {
-    const found = kind === "camera" ? local.cameraProblem : local.microphoneProblem;
-    return found && <p className="v-problem">{text(`check.problem.${kind}.${found}`)}</p>;
-  };
-  return (
-    <div className="v-devices">
-      {problem("camera")}
-      {lists.cameras.length > 0 && (
-        <Select
-          label={text("check.camera")}
-          value={local.camera?.getSettings().deviceId ?? ""}
-          options={options(lists.cameras)}
-          onChange={(id) => void session.chooseDevice("camera", id)}
-        />
-      )}
-      {problem("microphone")}
-      {lists.microphones.length > 0 && (
-        <Select
-          label={text("check.microphone")}
-          value={local.microphone?.getSettings().deviceId ?? ""}
-          options={options(lists.microphones)}
-          onChange={(id) => void session.chooseDevice("microphone", id)}
-        />
-      )}
-      <LevelBar track={local.microphone} label={text("check.level")} />
-      {lists.speakers.length > 0 && (
-        <Select
-          label={text("check.speaker")}
-          value={local.speaker ?? lists.speakers[0]?.deviceId ?? ""}
-          options={options(lists.speakers)}
-          onChange={(id) => session.chooseSpeaker(id)}
-        />
-      )}
-    </div>
-  );
+/** A camera or headset that went away is named once, with what is used instead. */
+function useDeviceLoss(session: VisitSession, view: VisitView, text: VisitText): void {
+  const say = useToast();
+  const { deviceLoss } = view.local;
+  useEffect(() => {
+    if (!deviceLoss) return;
+    const { kind, lost, now } = deviceLoss;
+    const device = lost || text(`check.${kind}`);
+    say(now ? text("call.device.replaced", { device, now }) : text(`call.device.gone.${kind}`, { device }));
+    session.forgetLoss();
+  }, [session, deviceLoss, say, text]);
 }

@@ -2,12 +2,16 @@ import { useEffect, useLayoutEffect, useRef, useState } from "react";
 import { Button, IconButton, Select } from "../base";
 import type { Audience, LiveChatMessage } from "../live/protocol";
 import type { VisitSession } from "../live/session";
-import type { PendingMessage, VisitState } from "../live/state";
+import { receiptOf, type PendingMessage, type VisitState } from "../live/state";
 import type { VisitText } from "../text";
 import { Icon } from "./icons";
 
-export type FileUpload = (file: File) => Promise<NonNullable<LiveChatMessage["file"]>>;
-export type FileOpen = (fileId: string, name: string) => void;
+export interface FileAccess {
+  upload: (file: File) => Promise<NonNullable<LiveChatMessage["file"]>>;
+  load: (fileId: string) => Promise<Blob>;
+  /** Saves the file on this device. */
+  open: (fileId: string, name: string) => void;
+}
 
 /** The visit's chat. `clinician` people choose for each message who may read it. */
 export function Chat({
@@ -15,16 +19,14 @@ export function Chat({
   visit,
   text,
   clinician,
-  upload,
-  openFile,
+  files,
   onClose,
 }: {
   session: VisitSession;
   visit: VisitState;
   text: VisitText;
   clinician: boolean;
-  upload?: FileUpload | undefined;
-  openFile?: FileOpen | undefined;
+  files?: FileAccess | undefined;
   onClose?: (() => void) | undefined;
 }) {
   const list = useRef<HTMLDivElement>(null);
@@ -35,11 +37,26 @@ export function Chat({
   const [audience, setAudience] = useState<Audience>("all");
   const [uploading, setUploading] = useState<{ name: string; failed: boolean } | null>(null);
   const count = visit.messages.length + visit.pending.length;
+  const lastOwn = visit.messages
+    .map((message) => message.participant_id === visit.you.participant_id)
+    .lastIndexOf(true);
+  const oldest = visit.messages[0]?.message_id;
 
   useEffect(() => session.readChat(), [session, visit.messages.length]);
   useLayoutEffect(() => {
     const element = list.current;
     if (element && atEnd.current) element.scrollTop = element.scrollHeight;
+  }, [count]);
+  // Older messages come in above; what was being read stays where it was.
+  const height = useRef(0);
+  useLayoutEffect(() => {
+    const element = list.current;
+    if (!element) return;
+    if (!atEnd.current) element.scrollTop += element.scrollHeight - height.current;
+    height.current = element.scrollHeight;
+  }, [oldest]);
+  useLayoutEffect(() => {
+    height.current = list.current?.scrollHeight ?? 0;
   }, [count]);
 
   function send() {
@@ -52,10 +69,10 @@ export function Chat({
   }
 
   async function sendFile(file: File | undefined) {
-    if (!file || !upload) return;
+    if (!file || !files) return;
     setUploading({ name: file.name, failed: false });
     try {
-      const stored = await upload(file);
+      const stored = await files.upload(file);
       setUploading(null);
       await session.sendChat(null, audience, stored);
     } catch {
@@ -96,7 +113,8 @@ export function Chat({
             own={message.participant_id === visit.you.participant_id}
             follows={visit.messages[index - 1]?.participant_id === message.participant_id}
             text={text}
-            openFile={openFile}
+            files={files}
+            receipt={index === lastOwn ? receiptOf(message, visit.marks) : null}
           />
         ))}
         {visit.pending.map((message) => (
@@ -131,7 +149,7 @@ export function Chat({
           />
         )}
         <div className="v-chat-row">
-          {upload && (
+          {files && (
             <>
               <input
                 ref={picker}
@@ -178,13 +196,16 @@ function Message({
   own,
   follows,
   text,
-  openFile,
+  files,
+  receipt,
 }: {
   message: LiveChatMessage;
   own: boolean;
   follows: boolean;
   text: VisitText;
-  openFile?: FileOpen | undefined;
+  files: FileAccess | undefined;
+  /** How far it has got; only the newest of one's own messages says so. */
+  receipt: "sent" | "delivered" | "read" | null;
 }) {
   const { file } = message;
   return (
@@ -198,16 +219,54 @@ function Message({
         )}
       </p>
       {message.text && <p className="v-bubble">{message.text}</p>}
-      {file && (
-        <button
-          className="v-bubble v-file"
-          type="button"
-          onClick={() => openFile?.(file.file_id, file.name)}
-        >
-          <Icon name="clip" size={18} /> {file.name}
-        </button>
+      {file && <Attachment file={file} files={files} />}
+      {receipt && receipt !== "sent" && (
+        <p className="v-receipt" data-receipt={receipt}>
+          {text(`chat.receipt.${receipt}`)}
+        </p>
       )}
     </article>
+  );
+}
+
+/** A picture is shown small, anything else by its name; a press saves either. */
+function Attachment({ file, files }: { file: NonNullable<LiveChatMessage["file"]>; files: FileAccess | undefined }) {
+  const [address, setAddress] = useState<string | null>(null);
+  const picture = file.content_type.startsWith("image/");
+  useEffect(() => {
+    if (!picture || !files) return undefined;
+    let made: string | null = null;
+    let gone = false;
+    void files
+      .load(file.file_id)
+      .then((blob) => {
+        if (gone) return;
+        made = URL.createObjectURL(blob);
+        setAddress(made);
+      })
+      // Without its picture the name is still there to press.
+      .catch(() => undefined);
+    return () => {
+      gone = true;
+      if (made) URL.revokeObjectURL(made);
+    };
+    // The way to the files is the same for the life of the page; only another file is news.
+  }, [file.file_id, picture]);
+  return (
+    <button
+      className="v-bubble v-file"
+      type="button"
+      data-picture={address ? true : undefined}
+      onClick={() => files?.open(file.file_id, file.name)}
+    >
+      {address ? (
+        <img src={address} alt={file.name} />
+      ) : (
+        <>
+          <Icon name="clip" size={18} /> {file.name}
+        </>
+      )}
+    </button>
   );
 }
 

@@ -1,42 +1,83 @@
-import { useEffect, useRef, useState, type PointerEvent } from "react";
+import { useEffect, useRef, useState, type CSSProperties, type ReactNode } from "react";
 import { Avatar } from "../base";
-import type { LiveParticipant } from "../live/protocol";
-import type { VisitView } from "../live/session";
+import type { VisitSession, VisitView } from "../live/session";
 import { titled } from "../live/state";
-import type { RemoteTrack } from "../live/subscriber";
 import type { VisitText } from "../text";
-import { Icon } from "./icons";
-import { Video, Voice } from "./Media";
+import { arrange, columnsFor, nextSpeaker, SPEAKER_STAYS_MS, type Place, type Speaking, type StageView } from "./layout";
+import { Voice } from "./Media";
+import { SelfTile, SelfView } from "./SelfView";
+import { PersonTile, type Shown, type Tile } from "./Tile";
 
-interface Tile {
-  key: string;
-  participant: LiveParticipant;
-  video: RemoteTrack | undefined;
-  screen: boolean;
-}
-
-/** Everybody else, as large as the room allows, a shared screen above all; oneself in a corner. */
-export function Stage({ view, text }: { view: VisitView; text: VisitText }) {
+/** Everybody else, as large as the room allows, what is shared or pinned above all; and oneself. */
+export function Stage({
+  view,
+  text,
+  mode,
+  session,
+  onShown,
+}: {
+  view: VisitView;
+  text: VisitText;
+  mode: StageView;
+  session: VisitSession;
+  onShown?: Shown | undefined;
+}) {
   const [resumeSound, setResumeSound] = useState<(() => void) | null>(null);
+  const [pinned, setPinned] = useState<ReadonlySet<string>>(() => new Set());
+  const speaker = useSpeaker(view);
   const { visit, tracks, local } = view;
   if (!visit) return null;
-  const others = visit.participants.filter(
-    ({ participant_id }) => participant_id !== visit.you.participant_id,
+  const others = othersIn(view);
+  const sharing = others.filter(({ participant_id }) => tracks[participant_id]?.screen);
+  const forAll = visit.pinned;
+  const ids = others.map(({ participant_id }) => participant_id);
+  const { large, strip } = arrange(
+    ids,
+    sharing.map(({ participant_id }) => participant_id),
+    { view: mode, pinned: forAll ? new Set([...pinned, forAll]) : pinned, speaker },
   );
-  const tiles = others.map((participant): Tile => ({
-    key: participant.participant_id,
-    participant,
-    video: tracks[participant.participant_id]?.camera,
-    screen: false,
-  }));
-  const screens = others.flatMap((participant): Tile[] => {
-    const video = tracks[participant.participant_id]?.screen;
-    return video
-      ? [{ key: `${participant.participant_id}.screen`, participant, video, screen: true }]
-      : [];
-  });
+  const tileOf = (place: Place): Tile | null => {
+    const participant = others.find(({ participant_id }) => participant_id === place.participantId);
+    if (!participant) return null;
+    const video = tracks[place.participantId]?.[place.screen ? "screen" : "camera"];
+    return { key: place.key, participant, video, screen: place.screen };
+  };
+  const decides = visit.you.role === "practitioner";
+  const pin = (key: string, role: string) => {
+    // Everybody needs to see who signs: the practitioner's pin of an interpreter is for all.
+    if (decides && (role === "interpreter" || key === forAll)) {
+      void session.pinForAll(key === forAll ? null : key).catch(() => undefined);
+      return;
+    }
+    const next = new Set(pinned);
+    if (!next.delete(key)) next.add(key);
+    setPinned(next);
+  };
+  const tiles = (places: Place[]) =>
+    places.map((place) => {
+      const tile = tileOf(place);
+      return (
+        tile && (
+          <PersonTile
+            key={tile.key}
+            tile={tile}
+            view={view}
+            text={text}
+            pinned={pinned.has(tile.key) || tile.key === forAll}
+            onPin={
+              (ids.length > 1 || sharing.length > 0) && (decides || tile.key !== forAll)
+                ? () => pin(tile.key, tile.participant.role)
+                : undefined
+            }
+            onShown={onShown}
+          />
+        )
+      );
+    });
+  // Among three or more everybody has a place of their own; a floating picture would cover one.
+  const together = others.length > 1 && strip.length === 0;
   return (
-    <div className="v-stage" data-screen={screens.length > 0 || undefined}>
+    <div className="v-stage" data-testid="stage" data-view={mode}>
       {others.map(({ participant_id }) => {
         const voice = tracks[participant_id]?.microphone;
         return voice ? (
@@ -63,14 +104,68 @@ export function Stage({ view, text }: { view: VisitView; text: VisitText }) {
         </div>
       )}
       {others.length === 0 && <Alone view={view} text={text} />}
-      <div className="v-tiles" data-count={screens.length > 0 ? "strip" : Math.min(others.length, 12)}>
-        {[...screens, ...tiles].map((tile) => (
-          <PersonTile key={tile.key} tile={tile} view={view} text={text} />
-        ))}
-      </div>
-      <SelfView view={view} text={text} />
+      <Large count={large.length + (together ? 1 : 0)}>
+        {tiles(large)}
+        {together && <SelfTile view={view} text={text} />}
+      </Large>
+      {strip.length > 0 && (
+        <div className="v-strip" role="group" aria-label={text("call.others")} tabIndex={0}>
+          {tiles(strip)}
+          <SelfTile view={view} text={text} />
+        </div>
+      )}
+      {!together && strip.length === 0 && <SelfView view={view} text={text} />}
     </div>
   );
+}
+
+export function othersIn({ visit }: VisitView) {
+  return (visit?.participants ?? []).filter(
+    ({ participant_id }) => participant_id !== visit?.you.participant_id,
+  );
+}
+
+/** The grid that makes its pictures largest in the room there is. */
+function Large({ count, children }: { count: number; children: ReactNode }) {
+  const element = useRef<HTMLDivElement>(null);
+  const [room, setRoom] = useState({ width: 0, height: 0 });
+  useEffect(() => {
+    const watched = element.current;
+    if (!watched) return undefined;
+    const observer = new ResizeObserver(() =>
+      setRoom({ width: watched.clientWidth, height: watched.clientHeight }),
+    );
+    observer.observe(watched);
+    return () => observer.disconnect();
+  }, []);
+  const columns = columnsFor(Math.max(1, count), room.width, room.height);
+  return (
+    <div
+      ref={element}
+      className="v-tiles"
+      data-count={count}
+      style={{ "--across": columns } as CSSProperties}
+    >
+      {children}
+    </div>
+  );
+}
+
+/** Who is featured: follows the talk, without jumping at every word. */
+export function useSpeaker(view: VisitView): string | null {
+  const speaking = useRef<Speaking>({ id: null, since: 0 });
+  const [, again] = useState(0);
+  const present = othersIn(view).map(({ participant_id }) => participant_id);
+  speaking.current = nextSpeaker(speaking.current, view.visit?.speakers ?? [], present, Date.now());
+  const { id, since } = speaking.current;
+  const loudest = view.visit?.speakers.find((one) => present.includes(one));
+  useEffect(() => {
+    if (loudest === undefined || loudest === id) return undefined;
+    const wait = Math.max(0, SPEAKER_STAYS_MS - (Date.now() - since));
+    const timer = window.setTimeout(() => again((count) => count + 1), wait);
+    return () => window.clearTimeout(timer);
+  }, [loudest, id, since]);
+  return id;
 }
 
 function Alone({ view, text }: { view: VisitView; text: VisitText }) {
@@ -85,159 +180,5 @@ function Alone({ view, text }: { view: VisitView; text: VisitText }) {
         <span>{text("call.aloneBody")}</span>
       </p>
     </div>
-  );
-}
-
-function PersonTile({ tile, view, text }: { tile: Tile; view: VisitView; text: VisitText }) {
-  const { participant, video, screen } = tile;
-  const { visit } = view;
-  if (!visit) return null;
-  const { name } = participant;
-  const stated = (source: "camera" | "microphone") =>
-    participant.tracks.find((track) => track.source === source);
-  const visible = video && (screen || !stated("camera")?.muted);
-  const muted = stated("microphone")?.muted ?? false;
-  const speaking = visit.speakers[0] === participant.participant_id && !screen;
-  const quality = visit.quality[participant.participant_id];
-  const lost = participant.state === "reconnecting";
-  return (
-    <figure
-      className="v-tile"
-      data-speaking={speaking || undefined}
-      data-lost={lost || undefined}
-      data-screen={screen || undefined}
-      data-testid={screen ? "screen-tile" : "person-tile"}
-      data-participant={participant.participant_id}
-    >
-      {visible ? (
-        <Video
-          track={video.track}
-          fit={screen ? "contain" : "cover"}
-          label={screen ? text("call.screenOf", { name }) : text("call.picture", { name })}
-        />
-      ) : (
-        <div className="v-tile-empty">
-          <Avatar name={name} large />
-          {!lost && <Absent participant={participant} text={text} />}
-        </div>
-      )}
-      <figcaption>
-        {muted && !screen && (
-          <span title={text("call.isMuted", { name })}>
-            <Icon name="microphoneOff" size={16} />
-            <span className="v-hidden">{text("call.isMuted", { name })}</span>
-          </span>
-        )}
-        <span>{screen ? text("call.screenOf", { name }) : name}</span>
-        {quality && quality.quality !== "good" && !screen && (
-          <span className="v-quality" data-quality={quality.quality}>
-            {text(`call.quality.${quality.quality}`)}
-            {quality.reason && <span className="v-reason">: {text(`call.reason.${quality.reason}`)}</span>}
-          </span>
-        )}
-      </figcaption>
-      {participant.hand && !screen && (
-        <span className="v-hand" role="img" aria-label={text("call.handRaised", { name })}>
-          <Icon name="hand" size={20} />
-        </span>
-      )}
-      {lost && !screen && <p className="v-tile-lost">{text("call.lost")}</p>}
-    </figure>
-  );
-}
-
-/** Tracks of somebody who has just come need a moment; before it nothing is said to be missing. */
-const PUBLISHED_AFTER_MS = 3_000;
-
-/** Why there is no picture of somebody: switched off, or nothing there to send it. */
-function Absent({ participant, text }: { participant: LiveParticipant; text: VisitText }) {
-  const [settled, setSettled] = useState(false);
-  useEffect(() => {
-    const timer = window.setTimeout(() => setSettled(true), PUBLISHED_AFTER_MS);
-    return () => window.clearTimeout(timer);
-  }, []);
-  const stated = (source: "camera" | "microphone") =>
-    participant.tracks.find((track) => track.source === source);
-  if (stated("camera")) {
-    return stated("camera")?.muted ? <p>{text("call.noPicture")}</p> : null;
-  }
-  if (!settled) return null;
-  return <p>{text(stated("microphone") ? "call.noCamera" : "call.noDevices")}</p>;
-}
-
-const CORNERS = ["bottom-right", "bottom-left", "top-left", "top-right"] as const;
-type Corner = (typeof CORNERS)[number];
-/** Less movement than this is a press, not a drag. In CSS pixels. */
-const DRAG_FROM = 6;
-
-/** Oneself, small: dragged to any corner, or moved on by a press or a key. */
-function SelfView({ view, text }: { view: VisitView; text: VisitText }) {
-  const { camera, cameraOff, screen } = view.local;
-  const element = useRef<HTMLButtonElement>(null);
-  const drag = useRef<{ x: number; y: number; moved: boolean } | null>(null);
-  const [corner, setCorner] = useState<Corner>("bottom-right");
-  const [portrait, setPortrait] = useState(false);
-
-  useEffect(() => {
-    const { width = 16, height = 9 } = camera?.getSettings() ?? {};
-    setPortrait(height > width);
-  }, [camera]);
-
-  function move(event: PointerEvent) {
-    const begun = drag.current;
-    if (!begun || !element.current) return;
-    const dx = event.clientX - begun.x;
-    const dy = event.clientY - begun.y;
-    if (Math.hypot(dx, dy) > DRAG_FROM) begun.moved = true;
-    if (begun.moved) element.current.style.transform = `translate(${dx}px, ${dy}px)`;
-  }
-
-  function drop() {
-    const begun = drag.current;
-    const self = element.current;
-    const stage = self?.parentElement;
-    if (!begun?.moved || !self || !stage) return;
-    const at = self.getBoundingClientRect();
-    const room = stage.getBoundingClientRect();
-    const right = at.left + at.width / 2 > room.left + room.width / 2;
-    const bottom = at.top + at.height / 2 > room.top + room.height / 2;
-    self.style.transform = "";
-    setCorner(`${bottom ? "bottom" : "top"}-${right ? "right" : "left"}`);
-  }
-
-  return (
-    <button
-      ref={element}
-      type="button"
-      className="v-self"
-      data-corner={corner}
-      data-portrait={portrait || undefined}
-      data-testid="self-view"
-      aria-label={text("call.self")}
-      onPointerDown={(event) => {
-        drag.current = { x: event.clientX, y: event.clientY, moved: false };
-        event.currentTarget.setPointerCapture(event.pointerId);
-      }}
-      onPointerMove={move}
-      onPointerUp={drop}
-      onPointerCancel={drop}
-      onClick={() => {
-        const dragged = drag.current?.moved ?? false;
-        drag.current = null;
-        if (dragged) return;
-        setCorner((now) => CORNERS[(CORNERS.indexOf(now) + 1) % CORNERS.length] ?? now);
-      }}
-    >
-      {screen ? (
-        <Video track={screen} fit="contain" label={text("call.selfLabel")} />
-      ) : camera && !cameraOff ? (
-        <Video track={camera} mirrored label={text("call.selfLabel")} />
-      ) : (
-        <span className="v-self-empty">
-          <Icon name="cameraOff" />
-          <span>{text("visit.you")}</span>
-        </span>
-      )}
-    </button>
   );
 }

@@ -8,7 +8,7 @@ import { titled } from "../live/state";
 import type { VisitText } from "../text";
 import { Announcer } from "./Announcer";
 import { Call } from "./Call";
-import type { FileOpen, FileUpload } from "./Chat";
+import type { FileAccess } from "./Chat";
 import { DeviceCheck } from "./DeviceCheck";
 import { Frame } from "./Frame";
 import { WaitingRoom } from "./WaitingRoom";
@@ -22,8 +22,7 @@ interface RoomProps {
   intro?: ReactNode;
   after: ReactNode;
   failed: ReactNode;
-  upload?: FileUpload | undefined;
-  openFile?: FileOpen | undefined;
+  files?: FileAccess | undefined;
   network?: (() => Promise<ProbeAccess>) | undefined;
   onRetry: () => void;
 }
@@ -57,8 +56,7 @@ function Room({
   intro,
   after,
   failed,
-  upload,
-  openFile,
+  files,
   network,
   onRetry,
 }: RoomProps) {
@@ -210,8 +208,7 @@ function Room({
           view={view}
           text={text}
           title={<strong>{name}</strong>}
-          upload={upload}
-          openFile={openFile}
+          files={files}
           onLeave={() => void session.leave().catch(() => undefined)}
         />
         <Announcer view={view} text={text} />

@@ -59,7 +59,7 @@ export function useLevel(track: MediaStreamTrack | null, show: (level: number) =
   }, [track]);
 }
 
-/** Turns keys pressed outside of text into actions, by `KeyboardEvent.code`. */
+/** Turns keys pressed outside of text into actions, by `KeyboardEvent.code`, signs by the sign itself. */
 export function useShortcuts(enabled: boolean, actions: Record<string, () => void>): void {
   const latest = useRef(actions);
   latest.current = actions;
@@ -70,7 +70,7 @@ export function useShortcuts(enabled: boolean, actions: Record<string, () => voi
       const target = event.target as HTMLElement | null;
       if (target?.closest("input, textarea, select, [contenteditable], [role=listbox], [role=menu]"))
         return;
-      const action = latest.current[event.code];
+      const action = latest.current[event.code] ?? latest.current[event.key];
       if (!action) return;
       event.preventDefault();
       action();
