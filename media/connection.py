@@ -42,6 +42,10 @@ class Transport(Protocol):
 
     def send(self, data: bytes, address: Address) -> None: ...
     def flush_soon(self) -> None: ...
+    def in_rhythm(self, work: Callable[[float], bool]) -> None:
+        """Call it every few milliseconds with the time, until it answers False."""
+        ...
+
     def refuse(self, reason: str) -> None: ...
     def spawn(self, work: Coroutine[object, object, None]) -> None:
         """Run it to its end, even beyond the connection's."""
@@ -228,6 +232,10 @@ class Connection:
         """Encrypt and send a compound RTCP packet."""
         self.link.send_rtcp(packet)
         self._transport.flush_soon()
+
+    def in_rhythm(self, work: Callable[[float], bool]) -> None:
+        """Call it every few milliseconds with the time, until it answers False."""
+        self._transport.in_rhythm(work)
 
     def feedback(self, media_ssrc: int) -> None:
         """Send transport-wide feedback for what came since the last call."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import struct
 from collections import deque
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from media.path import api
 from media.rtp import rtcp
-from media.rtp.packet import ONE_BYTE_PROFILE
-from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, Chosen
+from media.rtp.packet import extension_block
+from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, Chosen
 
 if TYPE_CHECKING:
     from media.connection import Connection
@@ -22,6 +22,24 @@ CONGESTED_LOSS = 0.04
 CONGESTED_DELAY_S = 0.15  # over the lowest round trip seen
 REPORT_MAX_AGE_S = 3.0
 SR_MEMORY = 8  # sender reports a receiver's answer can refer to
+
+PRIORITIES = {"camera": api.CAMERA, "screen": api.SCREEN}
+
+
+def extensions(mid: str, numbers: Mapping[str, int]) -> api.Extensions:
+    """The block of a track's packets, from the numbers agreed on by name."""
+    values = {MID: mid.encode(), AUDIO_LEVEL: bytes(1), ABS_SEND_TIME: bytes(3), TRANSPORT_CC: bytes(2)}
+    elements = [(numbers[name], value) for name, value in values.items() if name in numbers]
+    block = extension_block(elements)
+    at, places = 4, {}
+    for identifier, value in elements:
+        places[identifier] = at + 1
+        at += 1 + len(value)
+
+    def place(name: str) -> int:
+        return places.get(numbers.get(name, 0), 0)
+
+    return api.Extensions(block, place(AUDIO_LEVEL), place(ABS_SEND_TIME), place(TRANSPORT_CC))
 
 
 class Receiver(Protocol):
@@ -86,6 +104,11 @@ class Consumer:
         return self.track.paused
 
     @property
+    def repeats(self) -> bool:
+        """Whether it can send again, or padding, as RTX."""
+        return self.active and self._agreed is not None and self._agreed.rtx is not None
+
+    @property
     def packets(self) -> int:
         return self.track.packets
 
@@ -113,28 +136,15 @@ class Consumer:
             self._configure(self._agreed)
 
     def _configure(self, chosen: Chosen) -> None:
-        mid = self.mid.encode()
-        elements = b""
-        if (identifier := chosen.extensions.get(MID)) is not None:
-            elements = bytes((identifier << 4 | len(mid) - 1,)) + mid
-        # The element that changes per packet comes last, so that the rest is one constant prefix.
-        head, changing, changes = b"", 0, api.CHANGES_NOTHING
-        if (level := chosen.extensions.get(AUDIO_LEVEL)) is not None:
-            head, changing, changes = bytes((level << 4,)), 1, api.CHANGES_LEVEL
-        elif (send_time := chosen.extensions.get(ABS_SEND_TIME)) is not None:
-            head, changing, changes = bytes((send_time << 4 | 2,)), 3, api.CHANGES_SEND_TIME
-        size = len(elements) + len(head) + changing
-        padding = bytes(-size % 4)
-        prefix = b""
-        if size:
-            words = (size + len(padding)) // 4
-            prefix = struct.pack("!HH", ONE_BYTE_PROFILE, words) + padding + elements + head
+        producer = self.producer
         keep = 0
         if chosen.rtx is None:
-            video = self.producer is not None and self.producer.kind == "video"
+            video = producer is not None and producer.kind == "video"
             keep = CIPHERTEXTS_VIDEO if video else CIPHERTEXTS_AUDIO
         number = chosen.codec.payload_type if chosen.red is None or not self._red else chosen.red.payload_type
-        self.track.configure(number, chosen.rtx, self.rtx_ssrc, prefix, changes, keep)
+        priority = api.SOUND if producer is None or producer.kind == "audio" else PRIORITIES[producer.source]
+        written = extensions(self.mid, chosen.extensions)
+        self.track.configure(number, chosen.rtx, self.rtx_ssrc, written, keep, priority)
 
     def resync(self) -> None:
         """The next packet continues our numbering, whatever its own number is."""

@@ -84,7 +84,7 @@ class Srtp:
         length[0] = size
         return length[0] if self._unprotect_rtcp(self._in, buffer.data, length) == 0 else -1
 
-    def protect(self, packet: bytes, buffer: Buffer) -> int:
+    def protect(self, packet: bytes | bytearray, buffer: Buffer) -> int:
         """Copy ``packet`` into ``buffer`` and encrypt it there; its new size, or -1."""
         size = len(packet)
         if size > MAX_RTP:

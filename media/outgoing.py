@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from media import sdp
 from media.codecs import OPUS_TYPE, RED_TYPE, compatible
 from media.connection import Connection
 from media.consumer import Consumer
+from media.downlink import Downlink
 from media.errors import InvalidSdp
 from media.producer import REMB_MAX_AGE_S, Producer
 from media.rtp import rtcp
 
-EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.MID: 4}
-# No transport-cc towards receivers: with it they would send no REMB, and their estimate is what
-# limits the sender (docs/decisions/, "Receivers estimate their own bandwidth").
-OFFERED_EXTENSIONS = {"audio": (sdp.AUDIO_LEVEL, sdp.MID), "video": (sdp.ABS_SEND_TIME, sdp.MID)}
-OFFERED_FEEDBACK = {"audio": ["nack"], "video": ["nack", "nack pli", "ccm fir", "goog-remb"]}
+EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.TRANSPORT_CC: 3, sdp.MID: 4}
+OFFERED_EXTENSIONS = {
+    "audio": (sdp.AUDIO_LEVEL, sdp.TRANSPORT_CC, sdp.MID),
+    "video": (sdp.ABS_SEND_TIME, sdp.TRANSPORT_CC, sdp.MID),
+}
+OFFERED_FEEDBACK = {
+    "audio": ["nack", "transport-cc"],
+    "video": ["nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"],
+}
 CEILING_GROWTH = 1.08  # a second, once the congestion is over
 CEILING_GONE = 5_000_000  # bit/s; no sender reaches it
+CEILING_STEP = 0.85  # of what left, where a receiver reports congestion and tells no rate
+CEILING_FLOOR = 100_000
+SOUND_BITRATE = 48_000  # of the estimate, for each voice
+WANTED_MOST, WANTED_LEAST = 3_000_000, 300_000  # bit/s of one picture
+WANTED_GROWTH = 2  # times what a picture has now: as its estimate grows it may grow
 VIDEO_PAYLOAD_TYPES = tuple(range(96, 110)) + tuple(range(112, 127))
 
 
@@ -44,6 +55,13 @@ class Outgoing:
         self._payload_types: dict[tuple[str, str], tuple[int, int]] = {}  # (codec, parameters) -> (its, its RTX's)
         self._remb: tuple[int, float] | None = None
         self._ceiling: float | None = None
+        self._left = (0, 0.0)  # bytes, when
+        self.downlink: Downlink | None = None
+        """Of a receiver that gives transport-wide feedback."""
+        self.wanted: int | None = None
+        """Bits a second that would be sent if they fit; None: guessed from what is sent."""
+        self.on_estimate: Callable[[float], None] | None = None
+        """Called with the time when ``estimate`` has changed much."""
         self._session = secrets.randbits(62)
         self._version = 0
 
@@ -153,9 +171,12 @@ class Outgoing:
                 consumer.refuse()
                 continue
             began = not consumer.active or new_peer
-            consumer.accept(_agreed(slot.chosen, media))
+            agreed = _agreed(slot.chosen, media)
+            consumer.accept(agreed)
             if new_peer:
                 consumer.resync()
+            if self.downlink is None and sdp.TRANSPORT_CC in agreed.extensions and agreed.rtx is not None:
+                self.downlink = Downlink(self.connection, now)
             if began and self.connection.ready:  # else `connected` asks: sooner it would be spent on nobody
                 consumer.producer.request_keyframe(now, newcomer=True)
         return refused
@@ -175,28 +196,66 @@ class Outgoing:
                 consumer = self._by_ssrc.get(part.media_ssrc)
                 if consumer is not None and consumer.producer is not None:
                     consumer.producer.request_keyframe(now)
+            elif isinstance(part, rtcp.TwccFeedback):
+                self.connection.link.acknowledge(part.body)
             elif isinstance(part, rtcp.Remb):
                 self._remb = (part.bitrate, now)
 
+    def estimate(self, now: float) -> int | None:
+        """Bits a second that fit the way to this receiver; None where nothing limits it or nothing is known."""
+        if self.downlink is not None and self.downlink.estimate is not None:
+            return self.downlink.estimate
+        return None if self._ceiling is None else int(self._ceiling)
+
     def share(self, now: float) -> int | None:
-        """What congestion on the way to this receiver leaves for each picture; None without any."""
-        if self._ceiling is None:
+        """What the way to this receiver leaves for each picture; None without an estimate."""
+        estimate = self.estimate(now)
+        if estimate is None:
             return None
-        videos = sum(1 for c in self._by_ssrc.values() if c.active and not c.paused and c.rtx_ssrc)
-        return int(self._ceiling) // max(1, videos)
+        playing = [c for c in self._by_ssrc.values() if c.active and not c.paused]
+        videos = sum(1 for c in playing if c.rtx_ssrc)
+        return max(0, estimate - SOUND_BITRATE * (len(playing) - videos)) // max(1, videos)
+
+    def look(self, now: float) -> None:
+        """Ten times a second: what the receiver's feedback tells."""
+        downlink = self.downlink
+        if downlink is None:
+            return
+        padding = next((c.track for c in self._by_ssrc.values() if c.repeats), None)
+        wanted = self.wanted if self.wanted is not None else self._guess()
+        if downlink.look(wanted, padding, now) and self.on_estimate is not None:
+            self.on_estimate(now)
+
+    def _guess(self) -> int:
+        """What would be sent if it fitted, where nobody says."""
+        wanted = 0
+        for consumer in self._by_ssrc.values():
+            producer = consumer.producer
+            if producer is not None and producer.kind == "video" and consumer.active and not consumer.paused:
+                wanted += min(WANTED_MOST, max(WANTED_LEAST, WANTED_GROWTH * producer.meter.bitrate))
+        return wanted
 
     def _limit(self, now: float) -> None:
-        """Believe the receiver's estimate only while it loses packets or its round trip grows.
+        """Without transport-wide feedback: believe the receiver's own estimate (REMB), or its reports where it
+        gives none, only while it loses packets or its round trip grows.
 
-        Without congestion the estimate merely follows what is sent, and would hold it down for good.
+        Without congestion a REMB merely follows what is sent, and would hold it down for good.
         """
+        left, since = self._left
+        self._left = (self.connection.link.bytes_out, now)
+        former = self._ceiling
         if any(consumer.congested(now) for consumer in self._by_ssrc.values()):
             if self._remb is not None and now - self._remb[1] < REMB_MAX_AGE_S:
                 self._ceiling = float(self._remb[0])
+            elif since:
+                rate = (self._left[0] - left) * 8 / max(0.1, now - since) * CEILING_STEP
+                self._ceiling = max(CEILING_FLOOR, rate if former is None else min(former, rate))
         elif self._ceiling is not None:
             self._ceiling *= CEILING_GROWTH
             if self._ceiling > CEILING_GONE:
                 self._ceiling = None
+        if self._ceiling != former and self.downlink is None and self.on_estimate is not None:
+            self.on_estimate(now)
 
     def connected(self, now: float) -> None:
         """Media can flow: every picture wants to begin with a key frame."""
@@ -207,6 +266,9 @@ class Outgoing:
     def report(self, now: float) -> None:
         """Once a second: the ceiling, and a sender report for each track."""
         self._limit(now)
+        trips = [consumer.round_trip for consumer in self._by_ssrc.values() if consumer.round_trip]
+        if self.downlink is not None and trips:
+            self.downlink.bandwidth.round_trip = min(trips)
         for consumer in self._by_ssrc.values():
             consumer.send_report(now)
 
@@ -215,6 +277,9 @@ class Outgoing:
         for consumer in self.consumers:
             consumer.close()
         self.slots.clear()
+        self.on_estimate = None
+        if self.downlink is not None:
+            self.downlink.close()
         self.connection.close()
 
 
@@ -233,6 +298,8 @@ def _agreed(offered: sdp.Chosen, media: sdp.Media) -> sdp.Chosen:
     for uri, identifier in offered.extensions.items():
         if media.extensions.get(identifier) == uri:
             extensions[uri] = identifier
+    if "transport-cc" not in media.codecs[offered.codec.payload_type].feedback:
+        extensions.pop(sdp.TRANSPORT_CC, None)
     rtx = offered.rtx if offered.rtx is not None and offered.rtx in media.codecs else None
     red = offered.red
     if red is not None and (red.payload_type not in media.codecs or str(red.payload_type) not in media.formats):

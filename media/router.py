@@ -122,7 +122,7 @@ class Room:
         turn = count + self._phase
         self.mend(now)
         if turn % FEEDBACK_EVERY == 0:
-            self.feedback()
+            self.feedback(now)
         if turn % LOOK_EVERY == 0:
             self.look(now)
             self.speakers()
@@ -139,11 +139,13 @@ class Room:
             if incoming is not None and incoming.attention:
                 incoming.mend(now, participant.round_trip)
 
-    def feedback(self) -> None:
-        """Ten times a second."""
+    def feedback(self, now: float) -> None:
+        """Ten times a second: ours to publishers, receivers' to us."""
         for participant in self.participants.values():
             if participant.incoming is not None:
                 participant.incoming.feedback()
+            if participant.outgoing is not None:
+                participant.outgoing.look(now)
 
     def report(self, now: float) -> None:
         """Once a second: reports both ways; people who are nowhere any more are let go."""

@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from media import stun
 from media.connection import Connection, Credentials
 from media.dtls import Certificate
-from media.path.api import BATCH, Address, Path, StreamAddress
+from media.path.api import BATCH, PACE_S, Address, Path, StreamAddress
 from media.path.choice import make_path
 from media.streams import StreamServer
 
@@ -57,6 +57,8 @@ class UdpTransport:
         self._by_ufrag: dict[str, Connection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._pacer: asyncio.TimerHandle | None = None
+        self._rhythm: list[Callable[[float], bool]] = []
         self._flushing = False
         self._window_at = 0.0
         self._seen = 0
@@ -122,6 +124,9 @@ class UdpTransport:
             await asyncio.wait(self._tasks, timeout=1.0)
         if self._open:
             self._open = False
+            self._rhythm.clear()
+            if self._pacer is not None:
+                self._pacer.cancel()
             if self.dense:
                 self._stop_timer()
             else:
@@ -148,6 +153,29 @@ class UdpTransport:
     def _flush(self) -> None:
         self._flushing = False
         self.path.flush()
+        if self.path.pacing:
+            self._pace_soon()
+
+    # What waits for its turn
+
+    def in_rhythm(self, work: Callable[[float], bool]) -> None:
+        """Call it every few milliseconds with the time, until it answers False."""
+        self._rhythm.append(work)
+        self._pace_soon()
+
+    def _pace_soon(self) -> None:
+        if self._pacer is None and self._open:
+            self._pacer = asyncio.get_running_loop().call_later(PACE_S, self._pace)
+
+    def _pace(self) -> None:
+        self._pacer = None
+        now = self._now()
+        working, self._rhythm = self._rhythm, []
+        self._rhythm += [work for work in working if work(now)]
+        self.path.pace(now)
+        self.path.flush()
+        if self.path.pacing or self._rhythm:
+            self._pace_soon()
 
     # Reading
 
@@ -159,6 +187,8 @@ class UdpTransport:
             self._seen += count
             if count < BATCH:
                 break
+        if self.path.pacing:
+            self._pace_soon()
         return now
 
     def _rate(self, now: float) -> float | None:

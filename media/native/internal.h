@@ -18,7 +18,9 @@
 #define BS_BUCKETS 1024
 #define BS_ROUTES 64
 #define BS_MAX_MISSING 256
-#define BS_MAX_PREFIX 64
+#define BS_MAX_BLOCK 64
+#define BS_REMEMBERED 2048
+#define BS_UDP_IP 28 /* bytes around a datagram on its way */
 #define BS_RESENT 512
 #define BS_MAPPINGS 8
 #define BS_INTERVAL_S 0.1
@@ -117,10 +119,40 @@ typedef struct {
     uint32_t packets;
 } bs_twcc;
 
-/* A datagram waiting to be sent (send.c). */
+/* What left by transport-wide number, and what feedback told of it (sent.c). */
+typedef struct {
+    double at[BS_REMEMBERED];
+    uint16_t size[BS_REMEMBERED];
+    uint8_t state[BS_REMEMBERED];
+    int64_t next, reference;
+    uint32_t grouped; /* bytes of the group that is not complete; 0: there is none */
+    double first_sent, last_sent;
+    int64_t first_arrived, last_arrived;
+    bs_told told;
+} bs_sent;
+
+/* A packet that waits for its turn, not encrypted yet (pace.c). */
+typedef struct bs_paced {
+    struct bs_paced *next; /* of the same priority */
+    bs_sink *sink;
+    int64_t number;
+    double since;
+    uint32_t size;
+    uint16_t time_at, number_at;
+    uint8_t data[];
+} bs_paced;
+
+typedef struct {
+    double rate; /* bytes a second; 0: as it comes */
+    double credit, at;
+    bs_paced *first[BS_PRIORITIES], *last[BS_PRIORITIES];
+} bs_pacer;
+
+/* A datagram waiting to be sent (send.c). Until it is sealed a plain packet, with places to stamp or 0. */
 typedef struct bs_queued {
     struct bs_queued *next; /* to the same link */
     uint32_t size;
+    uint16_t time_at, number_at;
     uint8_t data[BS_MAX_RTP + BS_TRAILER];
 } bs_queued;
 
@@ -146,6 +178,9 @@ struct bs_link {
     bs_twcc twcc;
     bs_queued *first_queued, *last_queued;
     bs_link *next_queued;
+    bs_sent *sent; /* made with the first number */
+    bs_pacer pacer;
+    bs_link *next_paced; /* of those on which something waits */
     bs_sink *sinks;     /* that send here */
     bs_source *sources; /* that were made here */
 };
@@ -180,7 +215,8 @@ typedef struct {
 } bs_resent;
 
 typedef struct {
-    int64_t number; /* -1: none */
+    int64_t number;    /* -1: none */
+    int64_t transport; /* its transport-wide number; -1: none */
     uint32_t size, room;
     uint8_t *data;
 } bs_ciphertext;
@@ -192,9 +228,10 @@ struct bs_sink {
     bs_source *target; /* what it goes over to, or NULL */
     bs_sink *next_of_source, *next_of_link, *next_entering;
     uint32_t ssrc, rtx_ssrc;
-    int payload_type, rtx_type, changes, resync;
-    uint32_t prefix_size;
-    uint8_t prefix[BS_MAX_PREFIX];
+    int payload_type, rtx_type, priority, resync;
+    uint32_t block_size;
+    uint8_t block[BS_MAX_BLOCK];
+    bs_changes changes;
     int64_t next, rtx_sequence, offset, floor;
     int64_t base; /* what turns the clock that siblings share into ours; -1 while unknown */
     uint32_t picture, index; /* added to picture ids and TL0PICIDX */
@@ -226,6 +263,7 @@ struct bs_path {
     uint32_t queued;
     bs_link *first_waiting, *last_waiting; /* links with something queued */
     uint8_t streamed[BS_STREAMED];
+    bs_link *first_paced, *last_paced;     /* links on which something waits for its turn */
 };
 
 /* rtp.c: 0, or -1 for a malformed packet. */
@@ -270,7 +308,22 @@ void bs_twcc_reset(bs_twcc *twcc);
 void bs_twcc_arrived(bs_twcc *twcc, uint16_t number, double now);
 void bs_twcc_close(bs_twcc *twcc);
 
-/* send.c: a place to write a datagram for a link, and its commitment. */
+/* sent.c */
+int64_t bs_sent_left(bs_link *link, uint32_t size, double now); /* its number; -1 without memory */
+int64_t bs_sent_next(const bs_link *link);
+void bs_sent_repeated(bs_link *link, int64_t number);
+
+/* pace.c: send a composed packet now or when its turn comes; `sink` may be NULL, `number` is its own or -1.
+ * 0: it was dropped. */
+int bs_pace_send(bs_link *link, bs_queued *place, int priority, bs_sink *sink, int64_t number, double now);
+void bs_pace_spent(bs_link *link, uint32_t size, double now); /* something went past the queue */
+void bs_pace_forget(bs_link *link, const bs_sink *sink); /* what waits of a sink; NULL: all */
+
+/* link.c: stamp, encrypt and commit. The bytes on the way, 0: it was dropped. */
+uint32_t bs_link_emit(bs_link *link, bs_queued *place, bs_sink *sink, int64_t number, double now);
+void bs_sink_emitted(bs_sink *sink, int64_t number, int64_t transport, const bs_queued *sent);
+
+/* send.c: a place to write a datagram for a link, and its commitment: the last step before the wire. */
 bs_queued *bs_queue_place(bs_path *path);
 void bs_queue_commit(bs_link *link, bs_queued *place);
 

@@ -63,6 +63,8 @@ bs_link *bs_link_new(bs_path *path, uint32_t id) {
 void bs_link_free(bs_link *link) {
     bs_path_flush(link->path);
     bs_link_move(link, NULL);
+    bs_pace_forget(link, NULL);
+    free(link->sent);
     for (bs_source *source = link->sources; source; source = source->next_of_link) source->link = NULL;
     for (bs_sink *sink = link->sinks; sink; sink = sink->next_of_link) sink->link = NULL;
     bs_twcc_close(&link->twcc);
@@ -243,6 +245,31 @@ void bs_link_media(bs_link *link, uint8_t *data, uint32_t size, double now) {
 }
 
 /* Out */
+
+uint32_t bs_link_emit(bs_link *link, bs_queued *place, bs_sink *sink, int64_t number, double now) {
+    bs_path *path = link->path;
+    int64_t transport = -1;
+    int length = (int)place->size;
+    if (!link->outgoing || !link->address.family) return 0;
+    if (place->time_at) {
+        uint32_t time = (uint32_t)((int64_t)(now * 262144.0) & 0xFFFFFF); /* 6.18 fixed point */
+        place->data[place->time_at] = (uint8_t)(time >> 16);
+        bs_put16(place->data + place->time_at + 1, time);
+    }
+    if (place->number_at) bs_put16(place->data + place->number_at, (uint32_t)bs_sent_next(link) & 0xFFFF);
+    if (path->protect(link->outgoing, place->data, &length) != 0 || length < (int)place->size ||
+        length > (int)sizeof place->data) {
+        path->figures.drops[BS_DROP_PROTECT]++;
+        return 0;
+    }
+    place->size = (uint32_t)length;
+    if (place->number_at) transport = bs_sent_left(link, place->size + BS_UDP_IP, now);
+    if (sink && number >= 0) bs_sink_emitted(sink, number, transport, place);
+    bs_queue_commit(link, place);
+    link->figures.packets_out++;
+    link->figures.bytes_out += place->size;
+    return place->size + BS_UDP_IP;
+}
 
 void bs_link_send_rtcp(bs_link *link, const uint8_t *data, uint32_t size) {
     bs_path *path = link->path;

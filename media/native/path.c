@@ -138,8 +138,13 @@ int bs_path_poll(bs_path *path, double now) {
     }
     int count = recvmmsg(path->descriptor, messages, BS_BATCH, MSG_DONTWAIT, NULL);
     if (count < 0) {
-        if (errno == EAGAIN || errno == EWOULDBLOCK) path->behind_since = -1;
-        return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : 1; /* 1: an ICMP error of an earlier send */
+        int nothing = errno == EAGAIN || errno == EWOULDBLOCK;
+        if (nothing) path->behind_since = -1;
+        if (path->first_paced) {
+            bs_path_pace(path, now);
+            bs_path_flush(path);
+        }
+        return !nothing; /* 1: an ICMP error of an earlier send */
     }
     int shed = path->behind_since >= 0 && now - path->behind_since > SHED_AFTER_S;
     for (int index = 0; index < count; index++) {
@@ -153,6 +158,7 @@ int bs_path_poll(bs_path *path, double now) {
         path->behind_since = -1;
     else if (path->behind_since < 0)
         path->behind_since = now;
+    if (path->first_paced) bs_path_pace(path, now);
     bs_path_flush(path);
     return count;
 }

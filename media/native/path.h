@@ -26,11 +26,12 @@ enum {
     BS_DROP_SEND_FAILED,
     BS_DROP_SEND_BUFFER_FULL,
     BS_DROP_OVERLOAD,
+    BS_DROP_PACED,
     BS_DROPS
 };
 
 enum { BS_CODEC_OTHER = 0, BS_CODEC_VP8, BS_CODEC_H264, BS_CODEC_VP9, BS_CODEC_AV1 };
-enum { BS_CHANGES_NOTHING = 0, BS_CHANGES_LEVEL, BS_CHANGES_SEND_TIME };
+enum { BS_SOUND = 0, BS_AGAIN, BS_CAMERA, BS_SCREEN, BS_PADDING, BS_PRIORITIES };
 
 typedef struct bs_path bs_path;
 typedef struct bs_link bs_link;
@@ -62,6 +63,7 @@ typedef struct {
     uint64_t runs;  /* messages they were handed over in */
     uint32_t events;
     uint32_t streamed; /* bytes at bs_path_streamed, for whoever takes them to set to 0 */
+    uint32_t pacing; /* links on which something waits */
 } bs_path_figures;
 
 typedef struct {
@@ -69,7 +71,34 @@ typedef struct {
     uint64_t bytes_in;
     uint64_t packets_out;
     uint64_t bytes_out;
+    uint32_t paced_packets; /* that wait now */
+    uint32_t paced_bytes;
 } bs_link_figures;
+
+/* Packets that left together, as feedback told of them. */
+typedef struct {
+    double sent;    /* the last of them, by our clock */
+    double arrived; /* the last of them, by the receiver's */
+    uint32_t size;
+} bs_group;
+
+enum { BS_GROUPS = 128 };
+
+typedef struct {
+    bs_group group[BS_GROUPS];
+    uint32_t groups;
+    uint32_t received;
+    int32_t lost;
+    uint32_t feedbacks;
+    uint64_t octets;
+} bs_told;
+
+/* Where in a block of extensions something changes with each packet; 0: it is not there. */
+typedef struct {
+    uint32_t level;     /* one byte */
+    uint32_t send_time; /* three */
+    uint32_t number;    /* two: the transport-wide number */
+} bs_changes;
 
 typedef struct {
     uint64_t received;
@@ -123,6 +152,7 @@ bs_event *bs_path_events(bs_path *path); /* of the last poll or inject; figures-
 int bs_path_ticker(bs_path *path); /* a descriptor that is readable at each beat; -1: there is none */
 void bs_path_beat(bs_path *path, uint32_t microseconds); /* 0: no more */
 void bs_path_flush(bs_path *path);
+void bs_path_pace(bs_path *path, double now); /* what waits and may go by now */
 void bs_path_send(bs_path *path, const uint8_t *data, uint32_t size, const bs_address *to);
 
 bs_link *bs_link_new(bs_path *path, uint32_t id);
@@ -137,6 +167,9 @@ void bs_link_unroute(bs_link *link, uint32_t ssrc);
 void bs_link_inject(bs_link *link, const uint8_t *data, uint32_t size, double now);
 void bs_link_send_rtcp(bs_link *link, const uint8_t *data, uint32_t size);
 void bs_link_feedback(bs_link *link, uint32_t media_ssrc);
+int bs_link_acknowledge(bs_link *link, const uint8_t *body, uint32_t size); /* -1: malformed */
+void bs_link_told(bs_link *link, bs_told *told); /* since the last call */
+void bs_link_pace(bs_link *link, double rate); /* bytes a second; 0: as it comes */
 
 bs_source *bs_source_new(bs_link *link, uint32_t id, uint32_t history, double nack_age, int codec, uint32_t clock);
 void bs_source_free(bs_source *source);
@@ -152,8 +185,10 @@ void bs_source_report(bs_source *source, bs_report *report);
 bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t first_sequence);
 void bs_sink_free(bs_sink *sink);
 bs_sink_figures *bs_sink_read(bs_sink *sink);
-int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *prefix,
-                      uint32_t prefix_size, int changes, uint32_t keep); /* -1: can't */
+/* -1: can't. `block` is the extension block of every packet, in which `changes` says what changes. */
+int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *block,
+                      uint32_t block_size, const bs_changes *changes, uint32_t keep, int priority);
+uint32_t bs_sink_pad(bs_sink *sink, uint32_t size, double now); /* the bytes sent */
 void bs_sink_resync(bs_sink *sink);
 /* Go over to a sibling of its source at the next key frame of that; to its own source: stay. */
 void bs_sink_switch(bs_sink *sink, bs_source *target);

@@ -7,6 +7,9 @@
 #define RESEND_INTERVAL_S 0.015 /* the same packet is not sent again sooner: two requests crossed */
 #define RESENDS_PER_INTERVAL 150
 #define MAX_KEEP 4096
+#define MAX_PADDING 255  /* bytes, as one byte counts them */
+#define WORTH_A_COPY 500 /* bytes a probe lacks: less is padding alone */
+#define PADS_AT_ONCE 64
 
 /* At the end: sinks are served in the order they came. */
 static void join(bs_sink *sink, bs_source *source) {
@@ -70,6 +73,7 @@ void bs_sink_free(bs_sink *sink) {
         while (*at && *at != sink) at = &(*at)->next_of_link;
         if (*at) *at = sink->next_of_link;
     }
+    if (sink->link) bs_pace_forget(sink->link, sink);
     forget_ciphertexts(sink);
     free(sink->resent);
     free(sink);
@@ -126,9 +130,13 @@ void bs_sink_enter(bs_sink *sink, bs_source *source, const bs_packet *packet, do
     }
 }
 
-int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *prefix,
-                      uint32_t prefix_size, int changes, uint32_t keep) {
-    if (prefix_size > BS_MAX_PREFIX || keep & (keep - 1) || keep > MAX_KEEP) return -1;
+int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rtx_ssrc, const uint8_t *block,
+                      uint32_t block_size, const bs_changes *changes, uint32_t keep, int priority) {
+    if (block_size > BS_MAX_BLOCK || keep & (keep - 1) || keep > MAX_KEEP) return -1;
+    if (changes->level && changes->level >= block_size) return -1;
+    if (changes->send_time && changes->send_time + 3 > block_size) return -1;
+    if (changes->number && changes->number + 2 > block_size) return -1;
+    if (priority < 0 || priority >= BS_PRIORITIES) return -1;
     if (keep != sink->keep) {
         forget_ciphertexts(sink);
         if (keep) {
@@ -141,9 +149,10 @@ int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rt
     sink->payload_type = payload_type;
     sink->rtx_type = rtx_type;
     sink->rtx_ssrc = rtx_ssrc;
-    memcpy(sink->prefix, prefix, prefix_size);
-    sink->prefix_size = prefix_size;
-    sink->changes = changes;
+    if (block_size) memcpy(sink->block, block, block_size);
+    sink->block_size = block_size;
+    sink->changes = *changes;
+    sink->priority = priority;
     sink->figures.active = 1;
     return 0;
 }
@@ -157,59 +166,42 @@ static bs_resent *resent_place(bs_sink *sink, int64_t number) {
     return &sink->resent[number % BS_RESENT];
 }
 
-/* Header, extensions, payload (after an RTX's original number, -1 for none); encrypted. NULL when it can't be. */
-static bs_queued *write(bs_sink *sink, const bs_packet *packet, const bs_mapping *as, int type, int64_t number,
-                        uint32_t ssrc, int64_t original, double now) {
+/* Header, extensions, payload (after an RTX's original number, -1 for none). NULL when it can't be. */
+static bs_queued *compose(bs_sink *sink, const bs_packet *packet, const bs_mapping *as, int type, int64_t number,
+                          uint32_t ssrc, int64_t original) {
     bs_link *link = sink->link;
     if (!link || !link->outgoing || !link->address.family) return NULL;
     bs_path *path = link->path;
-    uint32_t changing = sink->changes == BS_CHANGES_LEVEL ? 1 : sink->changes == BS_CHANGES_SEND_TIME ? 3 : 0;
-    uint32_t size = 12 + sink->prefix_size + changing + (original >= 0 ? 2 : 0) + packet->size;
+    uint32_t size = 12 + sink->block_size + (original >= 0 ? 2 : 0) + packet->size;
     if (size > BS_MAX_RTP) {
         path->figures.drops[BS_DROP_PROTECT]++;
         return NULL;
     }
     bs_queued *place = bs_queue_place(path);
     uint8_t *at = place->data;
-    at[0] = (uint8_t)((sink->prefix_size ? 0x90 : 0x80) | packet->padding);
+    at[0] = (uint8_t)((sink->block_size ? 0x90 : 0x80) | packet->padding);
     at[1] = (uint8_t)(packet->marker | type);
     bs_put16(at + 2, (uint32_t)number & 0xFFFF);
     bs_put32(at + 4, packet->timestamp + as->shift);
     bs_put32(at + 8, ssrc);
     at += 12;
-    memcpy(at, sink->prefix, sink->prefix_size);
-    at += sink->prefix_size;
-    if (sink->changes == BS_CHANGES_LEVEL) {
-        *at++ = (uint8_t)(packet->level >= 0 ? packet->level : 127);
-    } else if (sink->changes == BS_CHANGES_SEND_TIME) {
-        uint32_t time = (uint32_t)((int64_t)(now * 262144.0) & 0xFFFFFF); /* 6.18 fixed point */
-        at[0] = (uint8_t)(time >> 16);
-        bs_put16(at + 1, time);
-        at += 3;
-    }
+    memcpy(at, sink->block, sink->block_size);
+    if (sink->changes.level) at[sink->changes.level] = (uint8_t)(packet->level >= 0 ? packet->level : 127);
+    at += sink->block_size;
     if (original >= 0) {
         bs_put16(at, (uint32_t)original & 0xFFFF);
         at += 2;
     }
     if (packet->size) memcpy(at, packet->payload, packet->size);
     if (packet->place.at && (as->picture || as->index)) bs_picture_rewrite(at, &packet->place, as->picture, as->index);
-    int length = (int)size;
-    if (path->protect(link->outgoing, place->data, &length) != 0 || length < (int)size ||
-        length > (int)sizeof place->data) {
-        path->figures.drops[BS_DROP_PROTECT]++;
-        return NULL;
-    }
-    place->size = (uint32_t)length;
+    place->size = size;
+    place->time_at = sink->changes.send_time ? (uint16_t)(12 + sink->changes.send_time) : 0;
+    place->number_at = sink->changes.number ? (uint16_t)(12 + sink->changes.number) : 0;
     return place;
 }
 
-static void commit(bs_sink *sink, bs_queued *place) {
-    bs_queue_commit(sink->link, place);
-    sink->link->figures.packets_out++;
-    sink->link->figures.bytes_out += place->size;
-}
-
-static void keep_ciphertext(bs_sink *sink, int64_t number, const bs_queued *sent) {
+void bs_sink_emitted(bs_sink *sink, int64_t number, int64_t transport, const bs_queued *sent) {
+    if (!sink->keep) return;
     bs_ciphertext *kept = &sink->ciphertexts[number & (sink->keep - 1)];
     if (kept->room < sent->size) {
         free(kept->data);
@@ -218,6 +210,7 @@ static void keep_ciphertext(bs_sink *sink, int64_t number, const bs_queued *sent
     }
     kept->number = kept->data ? number : -1;
     if (!kept->data) return;
+    kept->transport = transport;
     kept->size = sent->size;
     memcpy(kept->data, sent->data, sent->size);
 }
@@ -246,8 +239,8 @@ void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, d
     if (sequence < sink->floor) return; /* from before the source was switched on */
     int64_t number = sequence + sink->offset;
     const bs_mapping *as = &sink->mappings[(sink->mapped - 1) % BS_MAPPINGS];
-    bs_queued *place = write(sink, packet, as, sink->payload_type, number, sink->ssrc, -1, now);
-    if (!place) return;
+    bs_queued *place = compose(sink, packet, as, sink->payload_type, number, sink->ssrc, -1);
+    if (!place || !bs_pace_send(link, place, sink->priority, sink, number, now)) return;
     if (number >= sink->next) {
         sink->next = number + 1;
         if (sink->source->figures.layered) remember(sink, packet, as, now);
@@ -258,17 +251,21 @@ void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, d
     }
     sink->figures.packets++;
     sink->figures.octets += packet->size;
-    if (sink->keep) keep_ciphertext(sink, number, place);
-    commit(sink, place);
 }
 
-static int resend_ciphertext(bs_sink *sink, int64_t number) {
+/* As it is, at once: it is small, or the receiver is one of the few without RTX. */
+static int resend_ciphertext(bs_sink *sink, int64_t number, double now) {
     bs_ciphertext *kept = &sink->ciphertexts[number & (sink->keep - 1)];
-    if (kept->number != number || !sink->link || !sink->link->address.family) return 0;
-    bs_queued *place = bs_queue_place(sink->link->path);
+    bs_link *link = sink->link;
+    if (kept->number != number || !link || !link->address.family) return 0;
+    bs_queued *place = bs_queue_place(link->path);
     memcpy(place->data, kept->data, kept->size);
     place->size = kept->size;
-    commit(sink, place);
+    bs_sent_repeated(link, kept->transport);
+    bs_queue_commit(link, place);
+    link->figures.packets_out++;
+    link->figures.bytes_out += place->size;
+    bs_pace_spent(link, place->size + BS_UDP_IP, now);
     return 1;
 }
 
@@ -280,26 +277,52 @@ static const bs_source *find_source(const bs_sink *sink, uint32_t id) {
     return source;
 }
 
-static int resend_one(bs_sink *sink, int64_t number, double now) {
-    if (sink->keep) return resend_ciphertext(sink, number);
-    if (sink->rtx_type < 0) return 0;
+/* As RTX; NULL where it is no longer there. */
+static bs_queued *compose_again(bs_sink *sink, int64_t number, double now) {
     uint32_t known = sink->mapped < BS_MAPPINGS ? sink->mapped : BS_MAPPINGS;
     for (uint32_t back = 1; back <= known; back++) {
         const bs_mapping *as = &sink->mappings[(sink->mapped - back) % BS_MAPPINGS];
         if (number - as->offset < as->first) continue;
         const bs_source *source = find_source(sink, as->source);
         const bs_kept *kept = source ? bs_history_get(&source->history, number - as->offset, now) : NULL;
-        if (!kept) return 0;
+        if (!kept) return NULL;
         bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size, {0}};
         if (as->picture || as->index) packet.place = bs_picture_place(source->codec, kept->payload, kept->size);
         sink->rtx_sequence++;
-        bs_queued *place =
-            write(sink, &packet, as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF, now);
-        if (!place) return 0;
-        commit(sink, place);
-        return 1;
+        return compose(sink, &packet, as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF);
     }
-    return 0;
+    return NULL;
+}
+
+static bs_queued *compose_padding(bs_sink *sink, uint32_t size) {
+    uint8_t padding[MAX_PADDING] = {0};
+    if (size > MAX_PADDING) size = MAX_PADDING;
+    padding[size - 1] = (uint8_t)size;
+    bs_packet packet = {0, 0, 0, 0x20, -1, padding, size, {0}};
+    bs_mapping as = {0};
+    sink->rtx_sequence++;
+    return compose(sink, &packet, &as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, -1);
+}
+
+uint32_t bs_sink_pad(bs_sink *sink, uint32_t size, double now) {
+    uint32_t sent = 0;
+    if (!sink->figures.active || !sink->source || sink->rtx_type < 0 || sink->keep) return 0;
+    for (int packets = 0; sent < size && packets < PADS_AT_ONCE; packets++) {
+        bs_queued *place = size - sent >= WORTH_A_COPY ? compose_again(sink, sink->next - 1, now) : NULL;
+        if (!place) place = compose_padding(sink, size - sent);
+        uint32_t gone = place ? bs_link_emit(sink->link, place, NULL, -1, now) : 0;
+        if (!gone) break;
+        bs_pace_spent(sink->link, gone, now);
+        sent += gone;
+    }
+    return sent;
+}
+
+static int resend_one(bs_sink *sink, int64_t number, double now) {
+    if (sink->keep) return resend_ciphertext(sink, number, now);
+    if (sink->rtx_type < 0) return 0;
+    bs_queued *place = compose_again(sink, number, now);
+    return place && bs_pace_send(sink->link, place, BS_AGAIN, NULL, -1, now);
 }
 
 void bs_sink_resend(bs_sink *sink, const uint16_t *numbers, uint32_t count, double now, double guard) {

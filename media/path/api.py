@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 from media.dtls import Srtp
+from media.rtp.sent import Told
 
 
 class StreamAddress(NamedTuple):
@@ -48,8 +49,36 @@ RESENT_KEPT = 512
 RESENDS_PER_INTERVAL = 150  # a NACK flood can't turn us into an amplifier
 MAX_MAPPINGS = 8  # changes of numbering a late NACK can still be translated through
 
-# What changes per packet in a sink's header extensions; it comes last.
-CHANGES_NOTHING, CHANGES_LEVEL, CHANGES_SEND_TIME = 0, 1, 2
+SOUND, AGAIN, CAMERA, SCREEN, PADDING = range(5)
+"""What goes first where a receiver's rate does not suffice for all: sound is never kept waiting."""
+PACED_PACKETS = 512  # that wait on one link at most
+PACED_WAIT_S = 2.0  # what waited longer is dropped: it would only make the rest late
+PACED_DEBT_S = 1.0  # that much of the rate sound may use up in advance
+PACED_BURST_S = 0.04  # unused rate that may be used at once
+PACED_BURST_BYTES = 4_000  # or this, where it is more
+MAX_PADDING = 255  # bytes, as one byte counts them
+WORTH_A_COPY = 500  # bytes a probe lacks: less is padding alone
+PADS_AT_ONCE = 64
+UDP_IP = 28  # bytes around a datagram on its way
+PACE_S = 0.005  # how often `Path.pace` wants to be called while something waits
+
+
+class Extensions(NamedTuple):
+    """A sink's extension block as it is written into every packet, and where in it something changes.
+
+    A place is counted from the beginning of the block; 0: it is not there.
+    """
+
+    block: bytes = b""
+    level: int = 0
+    """One byte: the audio level of the packet."""
+    send_time: int = 0
+    """Three bytes: abs-send-time."""
+    number: int = 0
+    """Two bytes: the transport-wide number, counted per link."""
+
+
+NO_EXTENSIONS = Extensions()
 
 DROPS = (
     "stranger",
@@ -64,6 +93,7 @@ DROPS = (
     "send_failed",
     "send_buffer_full",
     "overload",
+    "paced",
 )
 """Reasons a path drops for; the order is that of the counters in C."""
 
@@ -140,11 +170,24 @@ class Sink(Protocol):
         ...
 
     def configure(
-        self, payload_type: int, rtx_type: int | None, rtx_ssrc: int, prefix: bytes, changes: int, keep: int
+        self,
+        payload_type: int,
+        rtx_type: int | None,
+        rtx_ssrc: int,
+        extensions: Extensions,
+        keep: int,
+        priority: int = CAMERA,
     ) -> None:
-        """How packets are written. ``prefix`` is the extension block but for what ``changes`` per packet.
+        """How packets are written, and what they go before.
 
         With ``keep`` (a power of two) that many ciphertexts are kept, to be sent again as they are.
+        """
+        ...
+
+    def pad(self, size: int, now: float) -> int:
+        """Send some ``size`` bytes nobody needs, to see whether they fit: the bytes sent, 0 where it can't.
+
+        What was sent lately goes again as RTX, or padding alone.
         """
         ...
 
@@ -300,6 +343,26 @@ class Link(Protocol):
         """Queue transport-wide feedback for what arrived since the last call."""
         ...
 
+    def acknowledge(self, feedback: bytes) -> bool:
+        """Transport-wide feedback about what we sent (after its SSRCs); False where it is malformed."""
+        ...
+
+    def told(self) -> Told:
+        """What feedback told since the last call."""
+        ...
+
+    def pace(self, rate: float) -> None:
+        """Send no faster than this (bytes a second) but for bursts and sound; 0: as it comes."""
+        ...
+
+    @property
+    def paced_packets(self) -> int:
+        """That wait now."""
+        ...
+
+    @property
+    def paced_bytes(self) -> int: ...
+
     def close(self) -> None: ...
 
 
@@ -342,6 +405,15 @@ class Path(Protocol):
 
     def flush(self) -> None:
         """Send what is queued."""
+        ...
+
+    @property
+    def pacing(self) -> bool:
+        """Whether anything waits for ``pace``."""
+        ...
+
+    def pace(self, now: float) -> None:
+        """Send what waits and may go by now."""
         ...
 
     def close(self) -> None: ...

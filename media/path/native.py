@@ -179,6 +179,15 @@ class NativePath(NativeObject):
             if self._figures.streamed:
                 self._hand_over()
 
+    @property
+    def pacing(self) -> bool:
+        return bool(self._figures.pacing)
+
+    def pace(self, now: float) -> None:
+        if self._socket is not None:
+            self.lib.bs_path_pace(self.c, now)
+            self.flush()
+
     def close(self) -> None:
         udp, self._socket = self._socket, None
         for link in list(self.links.values()):

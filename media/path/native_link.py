@@ -15,6 +15,7 @@ from media.path.api import (
 )
 from media.path.native_library import NativeObject
 from media.path.native_tracks import NativeSource
+from media.rtp.sent import Group, Told
 
 if TYPE_CHECKING:
     from media.path.native import NativePath
@@ -109,6 +110,29 @@ class NativeLink(NativeObject):
     def feedback(self, media_ssrc: int) -> None:
         if self.c is not None:
             self.lib.bs_link_feedback(self.c, media_ssrc)
+
+    def acknowledge(self, feedback: bytes) -> bool:
+        return self.c is not None and self.lib.bs_link_acknowledge(self.c, feedback, len(feedback)) == 0
+
+    def told(self) -> Told:
+        if self.c is None:
+            return Told([], 0, 0, 0, 0)
+        told = self.ffi.new("bs_told *")
+        self.lib.bs_link_told(self.c, told)
+        groups = [Group(each.sent, each.arrived, each.size) for each in told.group[0 : told.groups]]
+        return Told(groups, told.received, told.lost, told.octets, told.feedbacks)
+
+    def pace(self, rate: float) -> None:
+        if self.c is not None:
+            self.lib.bs_link_pace(self.c, rate)
+
+    @property
+    def paced_packets(self) -> int:
+        return int(self._figures.paced_packets)
+
+    @property
+    def paced_bytes(self) -> int:
+        return int(self._figures.paced_bytes)
 
     def close(self) -> None:
         if self.c is None:

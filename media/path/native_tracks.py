@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.path.api import AUDIO_HISTORY, AUDIO_NACK_AGE_S, VIDEO_HISTORY, Link, Source, SourceHandler, Tap
+from media.path.api import (
+    AUDIO_HISTORY,
+    AUDIO_NACK_AGE_S,
+    CAMERA,
+    VIDEO_HISTORY,
+    Extensions,
+    Link,
+    Source,
+    SourceHandler,
+    Tap,
+)
 from media.path.native_library import NativeObject
 from media.rtp.nack import MAX_AGE_S, MAX_MISSING
 
@@ -76,13 +86,24 @@ class NativeSink(NativeObject):
             self.lib.bs_sink_switch(self.c, source.c)
 
     def configure(
-        self, payload_type: int, rtx_type: int | None, rtx_ssrc: int, prefix: bytes, changes: int, keep: int
+        self,
+        payload_type: int,
+        rtx_type: int | None,
+        rtx_ssrc: int,
+        extensions: Extensions,
+        keep: int,
+        priority: int = CAMERA,
     ) -> None:
         if self.c is None:
             return
+        block, *places = extensions
         rtx = -1 if rtx_type is None else rtx_type
-        if self.lib.bs_sink_configure(self.c, payload_type, rtx, rtx_ssrc, prefix, len(prefix), changes, keep):
-            raise ValueError("keep must be a power of two, and the prefix short")
+        changes = self.ffi.new("bs_changes *", places)
+        if self.lib.bs_sink_configure(self.c, payload_type, rtx, rtx_ssrc, block, len(block), changes, keep, priority):
+            raise ValueError("keep must be a power of two, the block short, and what changes in it")
+
+    def pad(self, size: int, now: float) -> int:
+        return int(self.lib.bs_sink_pad(self.c, size, now)) if self.c is not None else 0
 
     def resync(self) -> None:
         if self.c is not None:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from media.dtls import Buffer, Srtp
 from media.path.api import (
@@ -18,6 +19,8 @@ from media.path.api import (
     SHED_AFTER_S,
     SMALLEST_RTCP,
     SMALLEST_RTP,
+    SOUND,
+    UDP_IP,
     Address,
     DatagramHandler,
     LinkHandler,
@@ -26,10 +29,14 @@ from media.path.api import (
     StreamAddress,
     StreamHandler,
 )
+from media.path.python_pacer import Composed, Pacer
 from media.path.python_source import PythonSource
-from media.rtp import rtcp, rtx
-from media.rtp.packet import HEADER, PADDING_BIT, Malformed, payload_end, payload_start
-from media.rtp.twcc import TwccReceiver
+from media.rtp import rtcp, rtx, twcc
+from media.rtp.packet import HEADER, PADDING_BIT, Malformed, abs_send_time, payload_end, payload_start
+from media.rtp.sent import Sent, Told
+
+if TYPE_CHECKING:
+    from media.path.python_sink import PythonSink
 
 SOCKET_BUFFER = 4 * 1024 * 1024  # the kernel may grant less; what waits too long in it is shed
 
@@ -50,7 +57,9 @@ class PythonLink:
         self._listening = False
         self._level_id = self._twcc_id = -1
         self._routes: dict[int, tuple[PythonSource, bool]] = {}  # SSRC -> (source, is RTX)
-        self._twcc = TwccReceiver()
+        self._twcc = twcc.TwccReceiver()
+        self._sent: Sent | None = None  # made with the first number
+        self._pacer = Pacer()
 
     # Control
 
@@ -93,6 +102,8 @@ class PythonLink:
         self.use(None)
         self._handler = None
         self._routes.clear()
+        self._pacer.forget(None)
+        self._path.paced.pop(self, None)
 
     # In
 
@@ -194,34 +205,112 @@ class PythonLink:
 
     # Out
 
-    def send_rtp(self, packet: bytes) -> int:
-        """Encrypt and send; the size of what went out, which is in the path's buffer until the next send."""
+    def send_paced(self, packet: Composed, priority: int, now: float) -> bool:
+        """Send it now or when its turn comes; False: it was dropped."""
+        pacer = self._pacer
+        if pacer.rate > 0:
+            pacer.refill(now)
+            if priority != SOUND and (pacer.packets or pacer.credit <= 0):
+                dropped = pacer.hold(packet, priority, now)
+                if dropped:
+                    self._path.drops["paced"] += 1
+                self._path.paced[self] = None
+                return dropped >= 0
+        size = self.emit(packet, now)
+        if size and pacer.rate > 0:
+            pacer.spend(size)
+        return size > 0
+
+    def emit(self, packet: Composed, now: float) -> int:
+        """Stamp, encrypt, send: the bytes on the way; 0: it was dropped."""
         srtp, address = self._srtp, self.address
         if srtp is None or address is None:
-            return -1
-        path = self._path
+            return 0
+        path, data = self._path, packet.data
+        if at := packet.send_time:
+            data[at : at + 3] = abs_send_time(now).to_bytes(3, "big")
+        sent = self._sent
+        if at := packet.number:
+            if sent is None:
+                sent = self._sent = Sent()
+            data[at : at + 2] = (sent.next & 0xFFFF).to_bytes(2, "big")
         out = path.out
-        size = srtp.protect(packet, out)
+        size = srtp.protect(data, out)
         if size < 0:
             path.drops["protect"] += 1
-            return -1
-        self.packets_out += 1
-        self.bytes_out += size
-        path.send(out.view[:size], address)
-        return size
+            return 0
+        number = sent.left(size + UDP_IP, now) if at and sent is not None else -1
+        if packet.sink is not None:
+            packet.sink.emitted(packet.own, number, out.view[:size])
+        self._wire(out.view[:size], address)
+        return size + UDP_IP
 
-    def copy_sent(self, size: int) -> bytes:
-        """The ciphertext of the send that just returned ``size``."""
-        return bytes(self._path.out.view[:size])
+    def drop(self, reason: str) -> None:
+        """Count a packet that can't be sent."""
+        self._path.drops[reason] += 1
 
-    def send_again(self, ciphertext: bytes) -> bool:
+    def spent(self, size: int, now: float) -> None:
+        """Something went past the queue."""
+        if self._pacer.rate > 0 and size:
+            self._pacer.refill(now)
+            self._pacer.spend(size)
+
+    def send_again(self, ciphertext: bytes, number: int, now: float) -> bool:
         """Send the identical ciphertext: the only safe way to repeat a sequence number under GCM."""
         if self.address is None:
             return False
-        self.packets_out += 1
-        self.bytes_out += len(ciphertext)
-        self._path.send(ciphertext, self.address)
+        if self._sent is not None:
+            self._sent.repeated(number)
+        self._wire(ciphertext, self.address)
+        self.spent(len(ciphertext) + UDP_IP, now)
         return True
+
+    def _wire(self, datagram: bytes | memoryview, address: Address) -> None:
+        self.packets_out += 1
+        self.bytes_out += len(datagram)
+        self._path.send(datagram, address)
+
+    def pace(self, rate: float) -> None:
+        self._pacer.rate = rate
+
+    @property
+    def paced_packets(self) -> int:
+        return self._pacer.packets
+
+    @property
+    def paced_bytes(self) -> int:
+        return self._pacer.octets
+
+    def release(self, now: float) -> bool:
+        """What waits and may go by now; whether anything still waits."""
+        pacer = self._pacer
+        if stale := pacer.drop_stale(now):
+            self._path.drops["paced"] += stale
+        if pacer.rate > 0:
+            pacer.refill(now)
+        while pacer.packets and (pacer.rate <= 0 or pacer.credit > 0):
+            size = self.emit(pacer.take(), now)
+            if size and pacer.rate > 0:
+                pacer.spend(size)
+        return pacer.packets > 0
+
+    def forget(self, sink: PythonSink) -> None:
+        """A sink that closes: what waits of it goes nowhere."""
+        self._pacer.forget(sink)
+        if not self._pacer.packets:
+            self._path.paced.pop(self, None)
+
+    def acknowledge(self, feedback: bytes) -> bool:
+        try:
+            arrivals = twcc.parse(feedback)
+        except Malformed:
+            return False
+        if self._sent is not None:
+            self._sent.acknowledge(arrivals)
+        return True
+
+    def told(self) -> Told:
+        return self._sent.told() if self._sent is not None else Told([], 0, 0, 0, 0)
 
     def send_rtcp(self, packet: bytes) -> None:
         srtp, address = self._srtp, self.address
@@ -246,6 +335,7 @@ class PythonPath:
         self.out = Buffer()
         self.drops: Counter[str] = Counter()
         self.by_address: dict[Address, PythonLink] = {}
+        self.paced: dict[PythonLink, None] = {}  # those on which something waits
         self._on_datagram = on_datagram
         self._on_stream = on_stream
         self._buffer = Buffer()
@@ -297,6 +387,8 @@ class PythonPath:
         else:
             if behind is None:
                 self._behind_since = now
+        if self.paced:
+            self.pace(now)
         self._dispatch()
         return count
 
@@ -347,6 +439,15 @@ class PythonPath:
 
     def flush(self) -> None:
         pass  # sent at once
+
+    @property
+    def pacing(self) -> bool:
+        return bool(self.paced)
+
+    def pace(self, now: float) -> None:
+        for link in list(self.paced):
+            if not link.release(now):
+                del self.paced[link]
 
     def close(self) -> None:
         udp, self._socket = self._socket, None

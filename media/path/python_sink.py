@@ -6,19 +6,25 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from media.path.api import (
-    CHANGES_LEVEL,
-    CHANGES_NOTHING,
-    CHANGES_SEND_TIME,
+    AGAIN,
+    CAMERA,
     INTERVAL_S,
     KEEP_S,
     MAX_MAPPINGS,
+    MAX_PADDING,
+    MAX_RTP,
+    NO_EXTENSIONS,
+    PADS_AT_ONCE,
     RESEND_INTERVAL_S,
     RESENDS_PER_INTERVAL,
     RESENT_KEPT,
+    WORTH_A_COPY,
+    Extensions,
 )
+from media.path.python_pacer import Composed
 from media.rtp import rtx
 from media.rtp.history import Kept
-from media.rtp.packet import HEADER, abs_send_time
+from media.rtp.packet import HEADER, HEADER_LENGTH, PADDING_BIT
 from media.rtp.picture import Place, rewrite
 from media.rtp.sequence import Unwrapper
 
@@ -60,8 +66,8 @@ class PythonSink:
         self._rtx_ssrc = 0
         self._payload_type = 0
         self._rtx_type: int | None = None
-        self._prefix = b""
-        self._changes = CHANGES_NOTHING
+        self._extensions = NO_EXTENSIONS
+        self._priority = CAMERA
         self._next = first_sequence + 65536  # numbers of ours are endless too
         self._rtx_sequence = first_sequence
         self._mappings: deque[Numbering] = deque(maxlen=MAX_MAPPINGS)
@@ -69,21 +75,27 @@ class PythonSink:
         self._floor = 0
         self._resync = True
         self._unwrapper = Unwrapper()
-        self._ciphertexts: list[tuple[int, bytes] | None] = []
+        self._ciphertexts: list[tuple[int, int, bytes] | None] = []  # (number, transport-wide number, datagram)
         self._resent_at: list[tuple[int, float]] = [(-1, 0.0)] * RESENT_KEPT
         self._budget = 0
         self._interval_at = -INTERVAL_S
 
     def configure(
-        self, payload_type: int, rtx_type: int | None, rtx_ssrc: int, prefix: bytes, changes: int, keep: int
+        self,
+        payload_type: int,
+        rtx_type: int | None,
+        rtx_ssrc: int,
+        extensions: Extensions,
+        keep: int,
+        priority: int = CAMERA,
     ) -> None:
         if keep & (keep - 1):
             raise ValueError("keep must be a power of two")
         self._payload_type = payload_type
         self._rtx_type = rtx_type
         self._rtx_ssrc = rtx_ssrc
-        self._prefix = prefix
-        self._changes = changes
+        self._extensions = extensions
+        self._priority = priority
         if len(self._ciphertexts) != keep:
             self._ciphertexts = [None] * keep
         self.active = True
@@ -111,6 +123,7 @@ class PythonSink:
         self.active = False
         if source is not None:
             source.forget(self)
+        self._link.forget(self)
         self._ciphertexts.clear()
         self._mappings.clear()
 
@@ -170,8 +183,8 @@ class PythonSink:
             timestamp = timestamp + self.shift & 0xFFFFFFFF
         if place is not None and (self._picture or self._tl0):
             payload = rewrite(payload, place, self._picture, self._tl0)
-        size = link.send_rtp(self._write(kept, self._payload_type, number, self._ssrc, level, now, timestamp, payload))
-        if size < 0:
+        composed = self._compose(kept, self._payload_type, number, self._ssrc, level, timestamp, payload)
+        if composed is None or not link.send_paced(composed._replace(sink=self, own=number), self._priority, now):
             return
         if number >= self._next:
             self._next = number + 1
@@ -182,8 +195,6 @@ class PythonSink:
             self._resent_at[number % RESENT_KEPT] = (number, now)
         self.packets += 1
         self.octets += len(kept.payload)
-        if self._ciphertexts:
-            self._ciphertexts[number & len(self._ciphertexts) - 1] = (number, link.copy_sent(size))
 
     def _remember(self, timestamp: int, now: float, place: Place | None) -> None:
         if place is not None:
@@ -192,30 +203,33 @@ class PythonSink:
             place = self._last[2]
         self._last = timestamp, now, place
 
-    def _write(
-        self,
-        kept: Kept,
-        payload_type: int,
-        number: int,
-        ssrc: int,
-        level: int,
-        now: float,
-        timestamp: int,
-        payload: bytes,
-    ) -> bytes:
-        prefix = self._prefix
+    def emitted(self, number: int, transport: int, ciphertext: memoryview) -> None:
+        """A packet of ours went out as this."""
+        if self._ciphertexts:
+            place = number & len(self._ciphertexts) - 1
+            self._ciphertexts[place] = (number, transport, bytes(ciphertext))
+
+    def _compose(
+        self, kept: Kept, payload_type: int, number: int, ssrc: int, level: int, timestamp: int, payload: bytes
+    ) -> Composed | None:
+        """Header, extensions, payload; None when it can't be."""
+        block, level_at, time_at, number_at = self._extensions
+        if not self._link.ready:
+            return None
+        if HEADER_LENGTH + len(block) + len(payload) > MAX_RTP:
+            self._link.drop("protect")
+            return None
         header = HEADER.pack(
-            (0x90 if prefix else 0x80) | kept.padding,
+            (0x90 if block else 0x80) | kept.padding,
             kept.marker | payload_type,
             number & 0xFFFF,
             timestamp,
             ssrc,
         )
-        if self._changes == CHANGES_SEND_TIME:
-            return header + prefix + abs_send_time(now).to_bytes(3, "big") + payload
-        if self._changes == CHANGES_LEVEL:
-            return header + prefix + bytes((level if level >= 0 else 127,)) + payload
-        return header + prefix + payload
+        data = bytearray(header + block + payload)
+        if level_at:
+            data[HEADER_LENGTH + level_at] = level if level >= 0 else 127
+        return Composed(data, time_at and HEADER_LENGTH + time_at, number_at and HEADER_LENGTH + number_at)
 
     def resend(self, numbers: list[int], now: float, guard: float) -> None:
         if not self.active or self.source is None:
@@ -245,24 +259,53 @@ class PythonSink:
             found = self._ciphertexts[number & len(self._ciphertexts) - 1]
             if found is None or found[0] != number:
                 return False
-            return self._link.send_again(found[1])
+            return self._link.send_again(found[2], found[1], now)
         if self._rtx_type is None:
             return False
+        composed = self._compose_again(number, now)
+        return composed is not None and self._link.send_paced(composed, AGAIN, now)
+
+    def _compose_again(self, number: int, now: float) -> Composed | None:
+        """As RTX; None where it is no longer there."""
+        if self._rtx_type is None:
+            return None
         for mapping in reversed(self._mappings):
             if number - mapping.offset >= mapping.first:
                 kept = mapping.source.history.get(number - mapping.offset)
                 break
         else:
-            return False
+            return None
         if kept is None or now - kept.kept_at > KEEP_S:
-            return False
+            return None
         payload, source = kept.payload, mapping.source
         if (mapping.picture or mapping.base) and source.place is not None:
             place = source.place(payload)
             payload = rewrite(payload, place, mapping.picture, mapping.base) if place is not None else payload
         self._rtx_sequence += 1
         timestamp = kept.timestamp + mapping.shift & 0xFFFFFFFF
-        written = self._write(
-            kept, self._rtx_type, self._rtx_sequence, self._rtx_ssrc, -1, now, timestamp, rtx.wrap(number, payload)
-        )
-        return self._link.send_rtp(written) >= 0
+        payload = rtx.wrap(number, payload)
+        return self._compose(kept, self._rtx_type, self._rtx_sequence, self._rtx_ssrc, -1, timestamp, payload)
+
+    def pad(self, size: int, now: float) -> int:
+        sent = 0
+        if not self.active or self.source is None or self._rtx_type is None or self._ciphertexts:
+            return 0
+        for _ in range(PADS_AT_ONCE):
+            if sent >= size:
+                break
+            composed = self._compose_again(self._next - 1, now) if size - sent >= WORTH_A_COPY else None
+            if composed is None:
+                composed = self._compose_padding(size - sent, self._rtx_type)
+            gone = self._link.emit(composed, now) if composed is not None else 0
+            if not gone:
+                break
+            self._link.spent(gone, now)
+            sent += gone
+        return sent
+
+    def _compose_padding(self, size: int, rtx_type: int) -> Composed | None:
+        size = min(size, MAX_PADDING)
+        self._rtx_sequence += 1
+        bare = Kept(0, 0, 0, PADDING_BIT, b"", 0.0)
+        payload = bytes(size - 1) + bytes((size,))
+        return self._compose(bare, rtx_type, self._rtx_sequence, self._rtx_ssrc, -1, 0, payload)

@@ -1,9 +1,11 @@
-"""Transport-wide congestion control feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01, 3.1)."""
+"""Transport-wide feedback, written and read (draft-holmer-rmcat-transport-wide-cc-extensions-01, 3.1)."""
 
 from __future__ import annotations
 
 import struct
+from typing import NamedTuple
 
+from media.rtp.packet import Malformed
 from media.rtp.sequence import Unwrapper
 
 TICK_S = 0.00025  # deltas count 250 microseconds
@@ -11,8 +13,56 @@ REFERENCE_TICKS = 256  # the reference time counts 64 ms
 MAX_STATUSES = 400  # packets one feedback covers, so that it fits a datagram with room to spare
 MAX_PENDING = 4096  # arrivals kept until feedback is written
 MAX_GAP = 2000  # a wider jump is a restart of the sender's numbering, not loss
+MAX_TOLD = 4096  # packets one feedback of others may cover: seconds of them
 
 NOT_RECEIVED, SMALL, LARGE = 0, 1, 2
+
+
+class Arrivals(NamedTuple):
+    """What one feedback tells."""
+
+    base: int
+    """The 16-bit number of the first packet it covers."""
+    reference: int
+    """24 bits, in 64 ms of the receiver's clock."""
+    deltas: list[int | None]
+    """For each packet from ``base`` on its arrival in ticks since the one before; None: it did not arrive."""
+
+
+def parse(body: bytes) -> Arrivals:
+    """A feedback, after its SSRCs and without padding. Raises Malformed."""
+    size = len(body)
+    if size < 8:
+        raise Malformed("short TWCC")
+    base, count = struct.unpack_from("!HH", body)
+    if not 0 < count <= MAX_TOLD:
+        raise Malformed("TWCC count")
+    statuses: list[int] = []
+    at = 8
+    while len(statuses) < count:
+        if at + 2 > size:
+            raise Malformed("TWCC chunks")
+        chunk = body[at] << 8 | body[at + 1]
+        at += 2
+        if not chunk & 0x8000:
+            run = min(chunk & 0x1FFF, count - len(statuses))
+            if not run:
+                raise Malformed("empty TWCC run")
+            statuses += [chunk >> 13] * run
+        elif chunk & 0x4000:
+            statuses += [chunk >> shift & 3 for shift in range(12, -1, -2)]
+        else:
+            statuses += [chunk >> shift & 1 for shift in range(13, -1, -1)]
+    deltas: list[int | None] = []
+    for status in statuses[:count]:
+        if status == NOT_RECEIVED:
+            deltas.append(None)
+            continue
+        if status > LARGE or at + status > size:
+            raise Malformed("TWCC deltas")
+        deltas.append(body[at] if status == SMALL else (body[at] << 8 | body[at + 1]) - (body[at] >> 7 << 16))
+        at += status
+    return Arrivals(base, int.from_bytes(body[4:7], "big"), deltas)
 
 
 class TwccReceiver:

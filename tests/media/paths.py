@@ -10,8 +10,10 @@ from typing import Any
 
 from pylibsrtp import Error, Policy, Session
 
+from media import sdp
+from media.consumer import extensions
 from media.dtls import Srtp
-from media.path.api import CHANGES_LEVEL, CHANGES_SEND_TIME, Address, Path, Sink, Source
+from media.path.api import CAMERA, SOUND, Address, Path, Sink, Source
 from media.path.native import NativePath
 from media.path.python_path import PythonPath
 from media.rtp import rtcp
@@ -77,6 +79,8 @@ class Peer:
         for part in rtcp.parse(data):
             if isinstance(part, rtcp.Nack) and part.media_ssrc in self.sinks:
                 self.sinks[part.media_ssrc].resend(part.sequences, now, 0.0)
+            elif isinstance(part, rtcp.TwccFeedback):
+                self.world.heard.append((self.name, "acknowledged", self.link.acknowledge(part.body)))
 
     def unknown(self, packet: bytes, now: float) -> None:
         ssrc = HEADER.unpack_from(packet)[4]
@@ -187,11 +191,13 @@ class World:
     def _receiver(self, index: int, video_rtx: bool) -> Peer:
         peer = Peer(self, f"receiver {index}")
         video = self.video.source.sink(peer.link, 2000 + index, 65_500 + index)
-        prefix = b"\xbe\xde\x00\x02\x00\x00" + bytes((MID_ID << 4 | 0,)) + b"v" + bytes((SEND_TIME_ID << 4 | 2,))
         rtx = RTX_TYPE if video_rtx else None
-        video.configure(VIDEO_TYPE, rtx, 3000 + index, prefix, CHANGES_SEND_TIME, 0 if rtx else 512)
+        written = extensions("v", {sdp.MID: MID_ID, sdp.ABS_SEND_TIME: SEND_TIME_ID, sdp.TRANSPORT_CC: TWCC_ID})
+        video.configure(VIDEO_TYPE, rtx, 3000 + index, written, 0 if rtx else 512, CAMERA)
         audio = self.audio.source.sink(peer.link, 4000 + index, 7 + index)
-        audio.configure(AUDIO_TYPE, None, 0, b"\xbe\xde\x00\x01\x00\x00" + bytes((LEVEL_ID << 4,)), CHANGES_LEVEL, 128)
+        # One receiver counts all it gets, the other its pictures alone, as Firefox does.
+        numbers = {sdp.AUDIO_LEVEL: LEVEL_ID} | ({} if index else {sdp.TRANSPORT_CC: TWCC_ID})
+        audio.configure(AUDIO_TYPE, None, 0, extensions("a", numbers), 128, SOUND)
         peer.sinks = {2000 + index: video, 4000 + index: audio}
         return peer
 
@@ -208,6 +214,7 @@ class World:
         for peer in (self.sender, *self.receivers):
             link = peer.link
             told[peer.name] = (link.packets_in, link.bytes_in, link.packets_out, link.bytes_out)
+            told[f"{peer.name} waits"] = (link.paced_packets, link.paced_bytes, link.told())
             for ssrc, sink in peer.sinks.items():
                 names = {id(track.source): track.name for track in self.tracks}
                 told[f"sink {ssrc}"] = (sink.packets, sink.octets, sink.resent, sink.resend_misses, sink.shift)

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from media.path.build import CannotBuild, build
 from media.rtp import rtcp, rtx
+from media.rtp.twcc import TwccReceiver
 from tests.media.paths import AUDIO_TYPE, LEVEL_ID, RED_TYPE, RTX_TYPE, TWCC_ID, VIDEO_TYPE, World, rtp
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # steps are opaque: a smaller script would say no more
-Step = Callable[[World, dict[str, Any]], object]
+Step = Callable[[World, dict[Any, Any]], object]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,7 +40,7 @@ def media(draw: st.DrawFn) -> Step:
     level, transport = draw(st.none() | st.integers(0, 255)), draw(st.none() | steps)
     inject, ssrc = draw(st.integers(0, 7)) == 0, World.VIDEO if video else World.AUDIO
 
-    def run(world: World, state: dict[str, Any]) -> None:
+    def run(world: World, state: dict[Any, Any]) -> None:
         state[ssrc] = state.get(ssrc, 65_000) + step
         elements: list[tuple[int, bytes]] = []
         if level is not None:
@@ -71,7 +72,7 @@ def again(draw: st.DrawFn) -> Step:
     back, payload, padding = draw(st.integers(-3, 40)), draw(payloads), draw(st.sampled_from((0, 0, 2, 255)))
     bare = draw(st.integers(0, 5)) == 0
 
-    def run(world: World, state: dict[str, Any]) -> None:
+    def run(world: World, state: dict[Any, Any]) -> None:
         state["rtx"] = state.get("rtx", 0) + 1
         original = state.get(World.VIDEO, 65_000) - back
         content = payload[:2] if bare else rtx.wrap(original, payload)
@@ -86,7 +87,7 @@ def request(draw: st.DrawFn) -> Step:
     who, sound = draw(st.integers(0, 1)), draw(st.booleans())
     backs = draw(st.lists(st.integers(-5, 60), min_size=1, max_size=30))
 
-    def run(world: World, state: dict[str, Any]) -> None:
+    def run(world: World, state: dict[Any, Any]) -> None:
         ssrc = (4000 if sound else 2000) + who
         last = (7 if sound else 65_500) + who + world.receivers[who].sinks[ssrc].packets
         numbers = sorted({(last - back) & 0xFFFF for back in backs})
@@ -109,7 +110,7 @@ def picture(draw: st.DrawFn) -> Step:
     step, more, lines = draw(st.sampled_from((1, 1, 1, 1, 0, -1, 2, 40))), draw(payloads), draw(st.integers(0, 16383))
     late = draw(st.integers(-9000, 9000))
 
-    def run(world: World, state: dict[str, Any]) -> None:
+    def run(world: World, state: dict[Any, Any]) -> None:
         number = state[ssrc] = state.get(ssrc, 65_000) + step
         timestamp = int(world.now * 90_000) + 77 * ssrc * ssrc + late
         world.sender.send(
@@ -125,7 +126,7 @@ def switch(draw: st.DrawFn) -> Step:
     who, low, known = draw(st.integers(0, 1)), draw(st.booleans()), draw(st.integers(0, 4))
     apart = draw(st.integers(-90_000, 90_000) | st.integers(0, 2**32 - 1))
 
-    def run(world: World, state: dict[str, Any]) -> object:
+    def run(world: World, state: dict[Any, Any]) -> object:
         track = world.low if low else world.video
         if known == 0:
             track.source.shift = None if who else apart & 0xFFFFFFFF
@@ -139,11 +140,54 @@ def switch(draw: st.DrawFn) -> Step:
 
 
 @st.composite
+def feedback(draw: st.DrawFn) -> Step:
+    """A receiver tells what arrived: honestly, oddly, or nonsense."""
+    who, kind, noise = draw(st.integers(0, 1)), draw(st.integers(0, 3)), draw(st.binary(max_size=40))
+    missing = draw(st.sets(st.integers(0, 60), max_size=20))
+    delays = draw(st.lists(st.sampled_from((0.0, 0.0005, 0.004, 0.03, 0.2, -0.01)), min_size=1, max_size=8))
+
+    def run(world: World, state: dict[Any, Any]) -> None:
+        told = state.setdefault(f"told {who}", TwccReceiver())
+        at = state.get(f"told to {who}", 0) - (20 if kind == 1 else 0)
+        end = state[f"told to {who}"] = at + 60
+        for number in range(at, end):
+            if number - at not in missing:
+                state["clock"] = max(0.0, state.get("clock", 50.0) + delays[number % len(delays)])
+                told.arrived(number & 0xFFFF, state["clock"])
+        packets = told.feedback(1, 1)
+        if kind == 2 and packets:
+            cut = bytearray(packets[0][:20] + noise[: len(noise) // 4 * 4])
+            cut[2:4] = (len(cut) // 4 - 1).to_bytes(2, "big")
+            cut[0] &= ~0x20
+            packets = [bytes(cut)]
+        for packet in packets:
+            world.receivers[who].send_rtcp(packet)
+
+    return run
+
+
+@st.composite
+def pacing(draw: st.DrawFn) -> Step:
+    """The rate towards a receiver, or packets for nothing but to see whether they fit."""
+    who, what = draw(st.integers(0, 1)), draw(st.integers(0, 3))
+    rate, size = draw(st.sampled_from((0.0, 300.0, 2_000.0, 50_000.0, 1e6))), draw(st.integers(0, 3_000))
+
+    def run(world: World, state: dict[Any, Any]) -> object:
+        peer = world.receivers[who]
+        if what:
+            peer.link.pace(rate)
+            return None
+        return peer.sinks[2000 + who].pad(size, world.now), peer.sinks[4000 + who].pad(size, world.now)
+
+    return run
+
+
+@st.composite
 def noise(draw: st.DrawFn) -> Step:
     """Anything, from a client or handed in as if it had been decrypted; or a datagram once more."""
     data, kind = draw(st.binary(max_size=80)), draw(st.integers(0, 3))
 
-    def run(world: World, state: dict[str, Any]) -> None:
+    def run(world: World, state: dict[Any, Any]) -> None:
         if kind == 0:
             world.sender.raw(data)
         elif kind == 1:
@@ -162,7 +206,7 @@ def control(draw: st.DrawFn) -> Step:
     """What controllers do."""
     what, who, flag = draw(st.integers(0, 9)), draw(st.integers(0, 1)), draw(st.booleans())
 
-    def run(world: World, state: dict[str, Any]) -> object:
+    def run(world: World, state: dict[Any, Any]) -> object:
         track = world.video if flag else world.audio
         sink = world.receivers[who].sinks[(2000 if flag else 4000) + who]
         if what == 0:
@@ -199,7 +243,9 @@ def wait(draw: st.DrawFn) -> Step:
 
 
 script = st.lists(
-    media() | media() | picture() | picture() | switch() | again() | request() | noise() | control() | wait(),
+    st.one_of(
+        *[media()] * 3, *[picture()] * 2, switch(), again(), request(), feedback(), pacing(), noise(), control(), wait()
+    ),
     max_size=80,
 )
 
@@ -209,10 +255,12 @@ def play(kind: str, steps: list[Step]) -> tuple[list[object], list[list[bytes]],
     taps: list[object] = []
     world.video.source.add_tap(lambda *packet: taps.append(packet))
     world.audio.source.add_tap(lambda *packet: taps.append(packet))
-    state: dict[str, Any] = {}
+    state: dict[Any, Any] = {}
     try:
         answers: list[object] = [step(world, state) for step in steps]
         world.poll(0.05)
+        answers.append(world.path.pacing)
+        world.path.pace(world.now + 0.5)
         world.sender.link.feedback(World.AUDIO)
         world.path.flush()
         received = [peer.received() for peer in (world.sender, *world.receivers)]
@@ -238,7 +286,7 @@ def test_both_paths_do_the_same_over_long_runs(chances: list[int], waits: list[S
     """Enough packets to wrap every ring and number, with loss, reordering and repetition."""
 
     def packet(index: int, chance: int) -> Step:
-        def run(world: World, state: dict[str, Any]) -> None:
+        def run(world: World, state: dict[Any, Any]) -> None:
             if chance == 0:
                 return  # lost
             number = 64_900 + index - (chance if chance > 16 else 0)
@@ -253,6 +301,9 @@ def test_both_paths_do_the_same_over_long_runs(chances: list[int], waits: list[S
         steps.append(packet(index, chance))
         if index % 12 == 11:
             steps.append(waits[index % 20])
+            steps.append(
+                lambda world, state: world.receivers[0].link.pace(3_000.0 * (world.sender.link.packets_in % 7))
+            )
             steps.append(lambda world, state: world.video.source.due(world.now, 0.01))
             steps.append(
                 lambda world, state: world.receivers[0].sinks[2000].resend(list(range(65_500, 65_530)), world.now, 0.0)
