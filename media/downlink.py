@@ -8,7 +8,6 @@ from typing import Protocol
 from media.path.api import Link, Sink
 from media.rtp.bandwidth import PROBE_S, Bandwidth
 
-PACING = 1.5  # times the estimate: frames leave soon, key frames are spread
 MATERIAL = 0.05  # a change smaller than this share is nobody's concern
 UDP_IP = 28
 RESERVE = 0.95  # of the estimate; the rest is for headers and what is sent again
@@ -35,6 +34,7 @@ class Downlink:
         self._link = carrier.link
         self._pace = 0.0
         self._told = 0.0
+        self._told_of = (0, 0)
         self._set_pace()
 
     @property
@@ -57,8 +57,7 @@ class Downlink:
         return changed
 
     def _set_pace(self) -> None:
-        bandwidth = self.bandwidth
-        pace = bandwidth.rate / 8 * (1.0 if bandwidth.pressed else PACING)
+        pace = self.bandwidth.pace / 8
         if abs(pace - self._pace) > self._pace * MATERIAL:
             self._pace = pace
             self._link.pace(pace)
@@ -79,6 +78,21 @@ class Downlink:
 
         if self._carrier is not None:
             self._carrier.in_rhythm(fill)
+
+    def figures(self) -> dict[str, int]:
+        """As docs/protocol.md, event ``stats``."""
+        return {
+            "estimate": self.estimate or 0,
+            "waiting": self._link.paced_packets,
+            "probes": self.bandwidth.probes,
+            "probed": self.probed,
+        }
+
+    def news(self) -> tuple[int, int]:
+        """Probes, and bytes sent for them, since the last call."""
+        now = (self.bandwidth.probes, self.probed)
+        before, self._told_of = self._told_of, now
+        return now[0] - before[0], now[1] - before[1]
 
     def close(self) -> None:
         """No more probes."""

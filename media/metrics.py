@@ -47,6 +47,10 @@ class Metrics:
         self._loss_in = histogram("loss_in_ratio", "Loss from publishers.", RATIOS, "source")
         self._loss_out = histogram("loss_out_ratio", "Loss that receivers report.", RATIOS)
         self._round_trip = histogram("round_trip_seconds", "Round trips to receivers.", SECONDS)
+        self._estimate = histogram("receiver_estimate", "Bits a second that fit the ways to receivers.", BITRATES)
+        self._waiting = gauge("paced_packets", "Packets that wait until their receiver's rate has room.")
+        self._probes = counter("probes", "Trains of packets that tried whether more fits.")
+        self._probed = counter("probed_bytes", "Bytes sent to try whether more fits.")
         self._dropped: Tally[str] = Tally()
 
     def forwarding(self, path: str) -> None:
@@ -62,15 +66,25 @@ class Metrics:
         for reason, count in drops.items():
             self._drops.labels(reason).inc(max(0, count - self._dropped[reason]))
             self._dropped[reason] = max(count, self._dropped[reason])
+        waiting = 0
         for participant in people:
             for producer in participant.producers():
                 self._track(producer)
+            downlink = participant.outgoing.downlink if participant.outgoing is not None else None
+            if downlink is not None:
+                figures, (probes, probed) = downlink.figures(), downlink.news()
+                waiting += figures["waiting"]
+                self._probes.inc(probes)
+                self._probed.inc(probed)
+                if figures["estimate"]:
+                    self._estimate.observe(figures["estimate"])
             for consumer in participant.outgoing.consumers if participant.outgoing is not None else []:
                 self._resent.inc(consumer.news())
                 if consumer.active and consumer.packets:
                     self._loss_out.observe(consumer.fraction_lost)
             if participant.round_trip:
                 self._round_trip.observe(participant.round_trip)
+        self._waiting.set(waiting)
 
     def _track(self, producer: Producer) -> None:
         source, codec = producer.source, producer.chosen.codec.name

@@ -30,7 +30,7 @@ CEILING_STEP = 0.85  # of what left, where a receiver reports congestion and tel
 CEILING_FLOOR = 100_000
 SOUND_BITRATE = 48_000  # of the estimate, for each voice
 WANTED_MOST, WANTED_LEAST = 3_000_000, 300_000  # bit/s of one picture
-WANTED_GROWTH = 2  # times what a picture has now: as its estimate grows it may grow
+WANTED_GROWTH = 3  # times what a picture has now: as its estimate grows it may grow
 VIDEO_PAYLOAD_TYPES = tuple(range(96, 110)) + tuple(range(112, 127))
 
 

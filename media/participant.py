@@ -270,6 +270,8 @@ class Participant:
             "bitrate_in": sum(p.meter.bitrate for p in producers),
             "freezes": sum(p.meter.totals.freezes for p in producers),
         }
+        if self.outgoing is not None and (downlink := self.outgoing.downlink) is not None:
+            answer |= downlink.figures()
         levels = [p.audio_level for p in producers if p.source == "microphone"]
         if levels:
             answer["audio_level"] = round(-min(levels), 1)  # dBov

@@ -11,6 +11,7 @@ Rates are bits a second on the wire, headers and all.
 from __future__ import annotations
 
 from collections import deque
+from math import sqrt
 
 from media.rtp.delay import Delay
 from media.rtp.sent import Group, Told
@@ -28,13 +29,18 @@ LIMIT_S = 30.0  # that long a limit is remembered
 AHEAD = 1.5  # more than this over what arrives is not known to fit
 THROUGHPUT_S = 0.5
 FULL_QUEUE_S = 0.1  # a queue that stays: decrease whatever its trend
+SHRINKING_S = 0.003  # between two looks
 STUBBORN = 4  # decreases after which a queue that did not shrink is the way's own length
 
-LOSS_S = 1.0
+PACING = 1.5  # times the estimate: frames leave soon, key frames are spread
+SLOWEST = 0.5
+
+LOSS_S = 0.5
 LOSS_PACKETS = 20
 HARMLESS_LOSS = 0.12
-MORE_LOSS = 0.10  # over what the way loses anyway
-LOSS_FORGET = 0.9
+MORE_LOSS = 0.08  # over what the way loses anyway
+LOSS_SMOOTHING = 0.8
+LESS_SENT = 0.9  # than before: enough to tell what the loss depends on
 
 SILENT_S = 1.5  # without feedback although packets left
 SILENT_STEP = 0.7
@@ -44,11 +50,11 @@ PROBE_S = 0.08
 PROBE_FACTOR = 2.0
 FIRST_PROBE_FACTOR = 3.0
 LEAST_PROBE_GROUPS = 4
-PROBE_FITS = 0.85  # of the rate it was sent at
+PROBE_FITS = 0.8  # of the rate it was sent at
 PROBE_TRUST = 0.9
 PROBE_ANSWER_S = 0.5  # besides a round trip
 CALM_S = 0.6  # after a probe its own queue says nothing
-AGAIN_S, LONGEST_AGAIN_S = 1.0, 5.0  # after a probe that did not fit
+AGAIN_S, LONGEST_AGAIN_S = 1.0, 4.0  # after a probe that did not fit
 ON_S = 0.15  # after one that did
 WORTH = 1.1  # what is wanted over the estimate, for a probe
 
@@ -75,7 +81,7 @@ class Bandwidth:
         self._received = self._lost = 0
         self._loss_at = now
         self._usual_loss = 0.0
-        self._loss_before: float | None = None  # at the last decrease for loss
+        self._loss_before: tuple[float, float, float] | None = None  # at a decrease: (sent, arrived, rate)
         self._probe: tuple[float, float, float] | None = None  # (rate, begins, ends)
         self._probe_groups: list[Group] = []
         self._probe_at = now
@@ -84,8 +90,16 @@ class Bandwidth:
 
     @property
     def pressed(self) -> bool:
-        """Whether a queue stands now: nothing should go out faster than the estimate."""
+        """Whether a queue stands now."""
         return self.delay.standing > FULL_QUEUE_S / 3
+
+    @property
+    def pace(self) -> float:
+        """The rate at which what is there should leave: frames soon, but a queue on the way must empty."""
+        standing = self.delay.standing
+        if standing > FULL_QUEUE_S:
+            return self.rate * max(SLOWEST, 1 - standing)
+        return self.rate * (1.0 if self.pressed else PACING)
 
     def update(self, told: Told, packets: int, now: float) -> None:
         """What feedback told since the last call; how many packets have left in all."""
@@ -135,7 +149,10 @@ class Bandwidth:
         throughput = self.throughput
         standing = self.delay.standing
         if throughput is not None and (self.delay.over or standing > FULL_QUEUE_S):
-            if now - self._decreased_at >= DECREASE_S + self.round_trip:
+            shrinks = not self.delay.over and bool(self._stubborn) and standing < self._stubborn[-1] - SHRINKING_S
+            if shrinks:
+                self._stubborn[-1] = standing
+            elif now - self._decreased_at >= DECREASE_S + self.round_trip:
                 self._decrease(throughput, standing, now)
             return
         if standing < FULL_QUEUE_S / 3:
@@ -175,25 +192,29 @@ class Bandwidth:
         packets = self._received + self._lost
         if now - self._loss_at < LOSS_S or packets < LOSS_PACKETS:
             return
-        loss = min(1.0, max(0.0, self._lost / packets))
+        loss = min(0.99, max(0.0, self._lost / packets))
         self._received = self._lost = 0
         self._loss_at = now
-        before, self._loss_before = self._loss_before, None
-        if before is not None and loss > before * 0.7:
-            self._usual_loss = max(self._usual_loss, loss)  # less was sent, and as much was lost
-        if loss > max(HARMLESS_LOSS, self._usual_loss + MORE_LOSS):
-            if now - self._decreased_at < LOSS_S:
-                return  # for the same
-            throughput = self.throughput
-            lower = self.rate * (1 - 0.5 * loss)
-            if throughput is not None:
-                lower = max(throughput * BACK_OFF, self.rate * DEEPEST_STEP)
-                self._limit = (throughput, now)
-            self.rate = min(self.rate, lower)
-            self._loss_before = loss
-            self._decreased_at = now
-        elif loss < self._usual_loss:
-            self._usual_loss = max(loss, self._usual_loss * LOSS_FORGET)
+        arrived = self.throughput or self.rate * (1 - loss)
+        sent = arrived / (1 - loss)
+        before = self._loss_before
+        if before is not None and sent < before[0] * LESS_SENT:
+            # A link that is full delivers as much as before; one that loses a share, as much less as was sent less.
+            self._loss_before = None
+            if arrived < before[1] * (1 + sent / before[0]) / 2:
+                self._usual_loss = max(self._usual_loss, loss)
+                self.rate = max(self.rate, before[2] * BACK_OFF)
+        surely = loss - 2 * sqrt(loss * (1 - loss) / packets)
+        if surely <= max(HARMLESS_LOSS, self._usual_loss + MORE_LOSS):
+            self._usual_loss = LOSS_SMOOTHING * self._usual_loss + (1 - LOSS_SMOOTHING) * loss
+            return
+        if now - self._decreased_at < LOSS_S:
+            return  # for the same
+        if self._loss_before is None:
+            self._loss_before = (sent, arrived, self.rate)
+        self._limit = (arrived, now)
+        self.rate = min(self.rate, max(arrived * BACK_OFF, self.rate * DEEPEST_STEP))
+        self._decreased_at = now
 
     # No feedback
 
@@ -245,9 +266,23 @@ class Bandwidth:
         """What a train's arrival says; None where it says nothing."""
         if len(groups) < LEAST_PROBE_GROUPS:
             return None
-        first, last = groups[0], groups[-1]
-        bits = sum(group.size for group in groups[1:]) * 8
-        sent, arrived = last.sent - first.sent, max(group.arrived for group in groups) - first.arrived
-        if sent <= 0 or arrived <= 0:
-            return None
-        return bits / max(sent, arrived)
+        # Of time over bytes: jitter is in the times, and a line through all of them evens it out.
+        sent, arrived = (_seconds_a_byte(groups, which) for which in (0, 1))
+        slowest = max(sent, arrived)
+        return 8 / slowest if slowest > 0 else None
+
+
+def _seconds_a_byte(groups: list[Group], which: int) -> float:
+    """The slope of when each group had left (0) or arrived (1), over the bytes until then; by least squares."""
+    count = len(groups)
+    octets = sum_x = sum_y = sum_xx = sum_xy = 0.0
+    first = groups[0][which]
+    for group in groups:
+        octets += group.size
+        at = group[which] - first
+        sum_x += octets
+        sum_y += at
+        sum_xx += octets * octets
+        sum_xy += octets * at
+    spread = count * sum_xx - sum_x * sum_x
+    return (count * sum_xy - sum_x * sum_y) / spread if spread > 0 else 0.0
