@@ -12,8 +12,8 @@ Every host has a link of its own to the router, so each harm hits one leg. ``nat
 address translation before the host. ``move`` gives a host another address while its programs run, as a phone
 gets one that leaves the Wi-Fi. Nothing in a laboratory can reach the machine's own network, nor the other way.
 
-Needs root, ``ip`` (iproute2), ``nft`` (nftables) and for ``limit`` ``tc``. There is no delay here: kernels
-without netem cannot delay; put a relay on the path where that matters.
+Needs root, ``ip`` (iproute2), ``nft`` (nftables), for ``limit`` ``tc``, and for ``delay`` the TUN device:
+a process of ours holds the packets of that leg (``loadtests.delay``), for not every kernel has netem.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,7 +34,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from loadtests.delay import Delay, tun
+
 CLONE_NEWNET = 0x40000000
+ROOT = Path(__file__).resolve().parents[1]
 NAMESPACES = Path("/run/netns")
 BURST = "32k"
 QUEUE = "200ms"  # what a limited link keeps before it drops: an ordinary home router's
@@ -146,6 +150,8 @@ class Laboratory:
     _mark: str = field(default_factory=lambda: f"lab{secrets.token_hex(3)}")
     _made: list[str] = field(default_factory=list)
     _subnets: int = 0
+    _numbers: int = 0
+    _holding: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         reason = missing()
@@ -163,6 +169,12 @@ class Laboratory:
         self.hosts.clear()
         while self._made:
             self._remove(self._made.pop())
+        while self._holding:
+            self._end(self._holding.pop())
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        process.terminate()
+        process.wait()
 
     def _add(self, namespace: str) -> None:
         _run("ip", "netns", "add", namespace)
@@ -186,15 +198,15 @@ class Laboratory:
     def _nft(self, namespace: str, rules: str) -> None:
         _run("ip", "netns", "exec", namespace, str(_tool("nft")), "-f", "-", given=rules + "\n")
 
-    def host(self, name: str, *, nat: bool = False) -> Host:
-        """Another machine, joined to the router."""
-        number = len(self.hosts)
+    def host(self, name: str, *, nat: bool = False, delay: Delay | None = None) -> Host:
+        """Another machine, joined to the router; ``delay`` on its leg, in each direction."""
+        number, self._numbers = self._numbers, self._numbers + 1
         namespace, port = f"{self._mark}-{name}", f"r{number}"
         gateway = f"{namespace}-nat" if nat else None
         outermost = gateway or namespace
         for each in filter(None, (namespace, gateway)):
             self._add(each)
-        address = self._join(outermost, "wan", self.router, port)
+        address = self._join(outermost, "wan", self.router, port, delay)
         if gateway is not None:
             inner = self._join(namespace, "wan", gateway, "lan")
             _run("ip", "netns", "exec", gateway, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
@@ -205,9 +217,25 @@ class Laboratory:
         self.hosts[name] = host = Host(name, namespace, address, "wan", port, gateway)
         return host
 
-    def _join(self, below: str, device: str, above: str, port: str) -> str:
+    def leave(self, host: Host) -> None:
+        """Take a host away, with all that runs there."""
+        del self.hosts[host.name]
+        for namespace in filter(None, (host.namespace, host.gateway)):
+            self._made.remove(namespace)
+            self._remove(namespace)
+
+    def _join(self, below: str, device: str, above: str, port: str, delay: Delay | None = None) -> str:
         """A link with a network of its own; the lower end's address."""
         network = self._network()
+        if delay is not None:
+            ends = [tun(NAMESPACES / namespace, name) for namespace, name in ((below, device), (above, port))]
+            words = [*map(str, ends), str(delay.ms), str(delay.jitter_ms), str(delay.reorder)]
+            command = [sys.executable, "-m", "loadtests.delay", *words]
+            self._holding.append(subprocess.Popen(command, cwd=ROOT, pass_fds=ends))
+            for end in ends:
+                os.close(end)
+            self._address(below, device, above, port, network)
+            return str(network[2])
         temporary = f"t{secrets.token_hex(4)}"
         _run("ip", "link", "add", temporary, "netns", below, "type", "veth", "peer", "name", port, "netns", above)
         self._ip(below, "link", "set", "dev", temporary, "name", device)
@@ -241,9 +269,10 @@ class Laboratory:
         """Take every rule back."""
         self._nft(self.router, f"flush chain {TABLE} pass")
 
-    def limit(self, host: Host, rate: str) -> None:
-        """Limit both directions of a host's leg, in tc's words (``500kbit``)."""
-        for namespace, device in ((self.router, host.port), (host.gateway or host.namespace, host.device)):
+    def limit(self, host: Host, rate: str, *, way: str = "both") -> None:
+        """Limit a host's leg, in tc's words (``500kbit``); ``way``: ``from`` it, ``to`` it, or both."""
+        legs = {"to": (self.router, host.port), "from": (host.gateway or host.namespace, host.device)}
+        for namespace, device in [leg for direction, leg in legs.items() if way in (direction, "both")]:
             shape = ("tbf", "rate", rate, "burst", BURST, "latency", QUEUE)
             _run("tc", "-n", namespace, "qdisc", "replace", "dev", device, "root", *shape)
 

@@ -3,6 +3,7 @@
     make proof                                  everything: about an hour of fuzzing, then the benchmarks
     make proof PART=fuzz PROOF_MINUTES=5        one part
     make proof PART=bench
+    make proof PART=network                     calls of real browsers through bad networks
 
 Each part replaces what is between its markers in ``docs/`` and nothing else. A part that fails ends with an
 exit code other than 0 and leaves the former figures where they are. Linux, root or user namespaces, and for
@@ -21,11 +22,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtests import proof_fuzz
+from loadtests import proof_fuzz, proof_network
 
 ROOT = Path(__file__).resolve().parents[1]
 RELIABILITY = ROOT / "docs" / "reliability.md"
 BENCHMARKS = ROOT / "docs" / "benchmarks.md"
+CONNECTIVITY = ROOT / "docs" / "connectivity.md"
 MINUTES = 60.0
 TRAFFIC_ROUNDS = 5
 PASSED = re.compile(r"(\d+) passed")
@@ -98,7 +100,17 @@ def bench(minutes: float) -> None:
     write(BENCHMARKS, "saturation", f"{saturation}\n\n{made()}")
 
 
-PARTS: dict[str, Callable[[float], None]] = {"fuzz": fuzz, "traffic": traffic, "bench": bench}
+def network(minutes: float) -> None:
+    """Every condition in every browser; what missed its bar is written too, and ends with an exit code."""
+    rows = proof_network.run()
+    if not rows:
+        raise ProofFailedError("no case took place")
+    write(CONNECTIVITY, "network", f"{proof_network.table(rows)}\n\n{made()}")
+    if failed := proof_network.missed(rows):
+        raise ProofFailedError("\n".join(failed))
+
+
+PARTS: dict[str, Callable[[float], None]] = {"fuzz": fuzz, "traffic": traffic, "bench": bench, "network": network}
 
 
 def main() -> None:

@@ -62,6 +62,8 @@ class StreamServer:
         listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if listener.family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" is everything, IPv4 too
             listener.bind((host, port))
             listener.listen(BACKLOG)
         except OSError:

@@ -150,6 +150,8 @@ def role_conflict(check: Check, password: bytes) -> bytes:
 
 def _mapped(transaction: bytes, host: str, port: int) -> bytes:
     address = ipaddress.ip_address(host.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # as a socket of both families tells it; the client knows of IPv4 alone
     mask = MAGIC_BYTES + transaction
     packed = bytes(a ^ b for a, b in zip(address.packed, mask, strict=False))
     family = 1 if address.version == 4 else 2

@@ -9,3 +9,5 @@ pytest_plugins = ["harness"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="random SIGKILLs during bookings (a long run: 200)")
+    parser.addoption("--every-network", action="store_true", help="all conditions of tests/network, in both browsers")
+    parser.addoption("--figures", help="a file that gets the figures of tests/network, one line of JSON a case")
