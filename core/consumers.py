@@ -23,7 +23,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from core.background import Background
-from core.bus import PARTITIONS, Bus, Delivery, Lease
+from core.bus import BATCH, PARTITIONS, Bus, Delivery, Lease
 from core.clock import Clock
 from core.database import Database, Transaction
 from core.events import Envelope, Subscriptions
@@ -37,6 +37,9 @@ log = structlog.get_logger(__name__)
 RETRY_DELAYS_S = (0.05, 0.25, 1.0)
 HANDLER_TIMEOUT_S = 60.0
 LEASE_RETRY_S = 1.0
+# Facts that come thick are left to gather: after a reading, for so long per fact in it. The first one is never held.
+GATHER_S = 0.05
+GATHER_AT_MOST_S = 0.25
 REPLAY_EVERY_S = 0.5
 DATABASE_RETRY_S = 0.5
 # Longer than any fact can come again: the outbox keeps published facts for a week.
@@ -79,7 +82,10 @@ class Consumers:
             if lease is not None:
                 await self._work(lease, await self._bus.unfinished(lease))
                 while lease.valid and not self._background.stopping.is_set():
-                    await self._work(lease, await self._bus.read(lease))
+                    deliveries = await self._bus.read(lease)
+                    await self._work(lease, deliveries)
+                    if 0 < len(deliveries) < BATCH:
+                        await self._background.pause(min(GATHER_S * len(deliveries), GATHER_AT_MOST_S))
                 return
         await self._background.pause(LEASE_RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the asking
 

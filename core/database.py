@@ -18,6 +18,7 @@ import asyncpg
 
 from core.events import Fact, encode_fact
 from core.ids import uuid7
+from core.waking import Waker
 
 Row = asyncpg.Record
 
@@ -30,6 +31,7 @@ class Transaction:
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
         self._facts: list[tuple[UUID, str, UUID, dict[str, Any]]] = []
         self._audits: list[tuple[Any, ...]] = []
+        self.published = False
 
     async def fetch(self, sql: str, *values: Any) -> list[Row]:
         return await self._connection.fetch(sql, *values)
@@ -53,6 +55,7 @@ class Transaction:
         before the commit.
         """
         fact_id = uuid7()
+        self.published = True
         self._facts.append((fact_id, fact.name, fact.order_key, encode_fact(fact)))
         return fact_id
 
@@ -118,6 +121,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool[Row], role: str) -> None:
         self._pool = pool
+        self._waker = Waker(pool)
         self.role = role
 
     @asynccontextmanager
@@ -127,6 +131,8 @@ class Database:
             tx = Transaction(connection)
             yield tx
             await tx.flush()
+        if tx.published:
+            self._waker.facts_written()
         await tx.run_after_commit()
 
     @asynccontextmanager
@@ -137,13 +143,15 @@ class Database:
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Transaction]:
-        """For one statement that is a whole use case by itself: PostgreSQL commits it when it is done."""
+        """For one statement that is a whole use case by itself, its facts too: PostgreSQL commits it."""
         async with self._pool.acquire() as connection:
             tx = Transaction(connection)
             yield tx
+        self._waker.facts_written()
         await tx.run_after_commit()
 
     async def close(self) -> None:
+        await self._waker.close()
         await self._pool.close()
 
 

@@ -19,15 +19,18 @@ from core.background import Background
 from core.bus import Bus
 from core.database import Database, Row
 from core.events import Envelope
+from core.waking import CHANNEL
 
 log = structlog.get_logger(__name__)
 
 Connect = Callable[[], Awaitable["asyncpg.Connection[Row]"]]
 
-CHANNEL = "bedside_outbox"
 BATCH = 500
 # A lost notification delays a fact by this at most.
 POLL_S = 1.0
+# Facts that come thick are left to gather: after carrying, for so long per fact. The first one is never held.
+GATHER_S = 0.005
+GATHER_AT_MOST_S = 0.1
 # How soon another relay takes over.
 LEAD_RETRY_S = 0.5
 KEPT = timedelta(days=7)
@@ -78,8 +81,9 @@ class Relay:
         try:
             while not self._background.stopping.is_set():
                 woken.clear()
-                while await self._carry(connection) == BATCH:
+                while (carried := await self._carry(connection)) == BATCH:
                     pass
+                await self._background.pause(min(GATHER_S * carried, GATHER_AT_MOST_S))
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(POLL_S):
                         await woken.wait()
