@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,16 +10,14 @@ from core.database import Row, Transaction
 
 
 class Repository:
-    async def booked(
-        self, tx: Transaction, appointment_id: UUID, practitioner_id: UUID, specialty: str, start: datetime
-    ) -> None:
+    async def booked(self, tx: Transaction, visits: Sequence[tuple[UUID, UUID, str, datetime]]) -> None:
+        """Each is (appointment, practitioner, specialty, start); no appointment twice."""
         await tx.execute(
-            "INSERT INTO visits (appointment_id, practitioner_id, specialty, start) VALUES ($1, $2, $3, $4) "
-            "ON CONFLICT (appointment_id) DO UPDATE SET specialty = $3, start = coalesce(visits.start, $4)",
-            appointment_id,
-            practitioner_id,
-            specialty,
-            start,
+            "INSERT INTO visits (appointment_id, practitioner_id, specialty, start) "
+            "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[]) "
+            "ON CONFLICT (appointment_id) DO UPDATE SET specialty = excluded.specialty, "
+            "start = coalesce(visits.start, excluded.start)",
+            *(list(column) for column in zip(*visits, strict=True)),
         )
 
     async def became(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from analytics.repository import Repository
 from billing.events import PaymentRefunded, PaymentSucceeded
 from consultations.events import ConsultationStarted
@@ -23,8 +25,10 @@ def subscribe(subscriptions: Subscriptions, repository: Repository) -> None:
     async def became(tx: Transaction, fact: AppointmentFact, status: str) -> None:
         await repository.became(tx, fact.appointment_id, fact.practitioner_id, fact.start, status)
 
-    async def booked(tx: Transaction, fact: AppointmentBooked, envelope: Envelope) -> None:
-        await repository.booked(tx, fact.appointment_id, fact.practitioner_id, fact.specialty, fact.start)
+    async def booked(tx: Transaction, facts: Sequence[tuple[AppointmentBooked, Envelope]]) -> None:
+        # An appointment is booked once.
+        visits = {fact.appointment_id: (fact.practitioner_id, fact.specialty, fact.start) for fact, _ in facts}
+        await repository.booked(tx, [(each, *rest) for each, rest in visits.items()])
 
     async def rescheduled(tx: Transaction, fact: AppointmentRescheduled, envelope: Envelope) -> None:
         await became(tx, fact, "booked")
@@ -51,7 +55,7 @@ def subscribe(subscriptions: Subscriptions, repository: Repository) -> None:
             tx, fact.refund_id, fact.practitioner_id, envelope.occurred_at, -fact.amount_minor, fact.currency
         )
 
-    subscriptions.on(GROUP, AppointmentBooked, booked)
+    subscriptions.on_many(GROUP, AppointmentBooked, booked)
     subscriptions.on(GROUP, AppointmentRescheduled, rescheduled)
     subscriptions.on(GROUP, AppointmentCancelled, cancelled)
     subscriptions.on(GROUP, AppointmentCompleted, completed)

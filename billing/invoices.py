@@ -27,6 +27,7 @@ from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import SYSTEM, Principal
 from core.security.vault import KeyDestroyed, Vault
+from scheduling.events import AppointmentBooked
 
 PAYMENT_TERM = timedelta(days=14)
 VISIT = "Video consultation"
@@ -53,28 +54,26 @@ class Invoices:
 
     # Following the visit
 
-    async def open(
-        self,
-        tx: Transaction,
-        *,
-        appointment_id: UUID,
-        patient_id: UUID,
-        practitioner_id: UUID,
-        fee_minor: int,
-        currency: str,
-    ) -> None:
+    async def open(self, tx: Transaction, bookings: Sequence[AppointmentBooked]) -> None:
         """A booking makes a pending invoice; one per appointment."""
+        await self._vault.prepare(each.patient_id for each in bookings)
+        invoices = {each.id: each for each in [await self._opened(booking) for booking in bookings]}
+        for invoice_id in await self._repository.insert_invoices(tx, list(invoices.values())):
+            await tx.publish(InvoicePending(**about(invoices[invoice_id])))
+            await self._audit(tx, SYSTEM, "invoice.opened", invoices[invoice_id])
+
+    async def _opened(self, booking: AppointmentBooked) -> Invoice:
         invoice_id = uuid7()
-        invoice = Invoice(
+        return Invoice(
             id=invoice_id,
             number=None,
             status="pending",
-            appointment_id=appointment_id,
-            patient_id=patient_id,
-            practitioner_id=practitioner_id,
-            lines=await self._seal(patient_id, invoice_id, [Line(VISIT, fee_minor)]),
-            currency=currency,
-            total_minor=fee_minor,
+            appointment_id=booking.appointment_id,
+            patient_id=booking.patient_id,
+            practitioner_id=booking.practitioner_id,
+            lines=await self._seal(booking.patient_id, invoice_id, [Line(VISIT, booking.fee_minor)]),
+            currency=booking.currency,
+            total_minor=booking.fee_minor,
             covered_minor=0,
             paid_minor=0,
             refunded_minor=0,
@@ -82,9 +81,6 @@ class Invoices:
             due_at=None,
             version=1,
         )
-        if await self._repository.insert_invoice(tx, invoice):
-            await tx.publish(InvoicePending(**about(invoice)))
-            await self._audit(tx, SYSTEM, "invoice.opened", invoice)
 
     async def visit_completed(self, tx: Transaction, appointment_id: UUID) -> None:
         """The visit took place: the whole invoice is due."""

@@ -26,6 +26,10 @@ def _columns(kind: type[Any]) -> str:
 
 INVOICE, PAYMENT, REFUND = _columns(Invoice), _columns(Payment), _columns(Refund)
 COVERAGE, CLAIM = _columns(Coverage), _columns(Claim)
+INVOICE_TYPES = (
+    *("uuid", "text", "text", "uuid", "uuid", "uuid", "bytea", "text", "bigint", "bigint", "bigint", "bigint"),
+    *("timestamptz", "timestamptz", "integer"),
+)
 
 
 def _as(kind: type[T], row: Row | None) -> T | None:
@@ -52,15 +56,16 @@ def _places(count: int) -> str:
 class Repository:
     # Invoices
 
-    async def insert_invoice(self, tx: Transaction, invoice: Invoice) -> bool:
-        """False when the appointment has one already."""
-        values = _values(invoice)
-        done = await tx.fetchval(
-            f"INSERT INTO invoices ({INVOICE}) VALUES ({_places(len(values))}) "
-            "ON CONFLICT (appointment_id) DO NOTHING RETURNING true",
-            *values,
+    async def insert_invoices(self, tx: Transaction, invoices: Sequence[Invoice]) -> set[UUID]:
+        """Which were written: an appointment that has one already keeps it."""
+        columns = [list(column) for column in zip(*map(_values, invoices), strict=True)]
+        places = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(INVOICE_TYPES, 1))
+        rows = await tx.fetch(
+            f"INSERT INTO invoices ({INVOICE}) SELECT * FROM unnest({places}) "
+            "ON CONFLICT (appointment_id) DO NOTHING RETURNING id",
+            *columns,
         )
-        return bool(done)
+        return {row["id"] for row in rows}
 
     async def invoice(self, tx: Transaction, invoice_id: UUID, *, lock: bool = False) -> Invoice | None:
         suffix = " FOR UPDATE" if lock else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from billing.invoices import Invoices
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
@@ -9,15 +11,8 @@ from scheduling.events import AppointmentBooked, AppointmentCancelled, Appointme
 
 
 def subscribe(subscriptions: Subscriptions, invoices: Invoices) -> None:
-    async def booked(tx: Transaction, fact: AppointmentBooked, envelope: Envelope) -> None:
-        await invoices.open(
-            tx,
-            appointment_id=fact.appointment_id,
-            patient_id=fact.patient_id,
-            practitioner_id=fact.practitioner_id,
-            fee_minor=fact.fee_minor,
-            currency=fact.currency,
-        )
+    async def booked(tx: Transaction, facts: Sequence[tuple[AppointmentBooked, Envelope]]) -> None:
+        await invoices.open(tx, [fact for fact, _ in facts])
 
     async def completed(tx: Transaction, fact: AppointmentCompleted, envelope: Envelope) -> None:
         await invoices.visit_completed(tx, fact.appointment_id)
@@ -28,7 +23,7 @@ def subscribe(subscriptions: Subscriptions, invoices: Invoices) -> None:
     async def missed(tx: Transaction, fact: AppointmentNoShow, envelope: Envelope) -> None:
         await invoices.visit_missed(tx, fact.appointment_id)
 
-    subscriptions.on("billing", AppointmentBooked, booked)
+    subscriptions.on_many("billing", AppointmentBooked, booked)
     subscriptions.on("billing", AppointmentCompleted, completed)
     subscriptions.on("billing", AppointmentCancelled, cancelled)
     subscriptions.on("billing", AppointmentNoShow, missed)

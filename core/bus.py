@@ -11,7 +11,7 @@ import contextlib
 import json
 import secrets
 import zlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,18 +39,22 @@ def partition_of(order_key: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An envelope and what acknowledges it."""
+    """An envelope and what acknowledges it. None: a fact that the lease's group does not handle."""
 
     tag: str
-    envelope: Envelope
+    envelope: Envelope | None
 
 
 @dataclass(slots=True)
 class Lease:
-    """The right to consume one partition for one group. ``fence`` grows with each new holder."""
+    """The right to consume one partition for one group. ``fence`` grows with each new holder.
+
+    ``names`` are the facts the group handles; None: all.
+    """
 
     group: str
     partition: int
+    names: Container[str] | None
     fence: int
     token: str = field(repr=False)
     valid: bool = True
@@ -61,7 +65,9 @@ class Bus(Protocol):
         """All or none, in this order within each key; raises when the bus is away."""
         ...
 
-    def lease(self, group: str, partition: int) -> contextlib.AbstractAsyncContextManager[Lease | None]:
+    def lease(
+        self, group: str, partition: int, names: Container[str] | None = None
+    ) -> contextlib.AbstractAsyncContextManager[Lease | None]:
         """Hold the partition, or None when another has it. ``valid`` turns False when it is lost."""
         ...
 
@@ -115,7 +121,9 @@ class RedisBus:
             await pipe.execute()
 
     @asynccontextmanager
-    async def lease(self, group: str, partition: int) -> AsyncIterator[Lease | None]:
+    async def lease(
+        self, group: str, partition: int, names: Container[str] | None = None
+    ) -> AsyncIterator[Lease | None]:
         key = f"bedside:lease:{group}:{partition}"
         token = secrets.token_hex(8)
         lifetime = int(self._lease_s * 1000)
@@ -123,7 +131,7 @@ class RedisBus:
         if fence == 0:
             yield None
             return
-        lease = Lease(group, partition, fence, token)
+        lease = Lease(group, partition, names, fence, token)
         renewing = asyncio.create_task(self._keep(lease, key, lifetime))
         try:
             await self._make_group(group, partition)
@@ -171,7 +179,7 @@ class RedisBus:
     async def _read(self, lease: Lease, after: str, block_ms: int | None) -> list[Delivery]:
         stream = STREAM.format(lease.partition)
         answer: Any = await self._redis.xreadgroup(lease.group, _CONSUMER, {stream: after}, count=BATCH, block=block_ms)
-        return [Delivery(_text(tag), _envelope(fields)) for tag, fields in _entries(answer) if fields]
+        return [Delivery(_text(tag), _envelope(fields, lease.names)) for tag, fields in _entries(answer) if fields]
 
     async def acknowledge(self, lease: Lease, tags: Sequence[str]) -> None:
         if tags:
@@ -234,8 +242,10 @@ def _fields(envelope: Envelope) -> dict[Any, Any]:
     }
 
 
-def _envelope(raw: dict[Any, Any]) -> Envelope:
+def _envelope(raw: dict[Any, Any], names: Container[str] | None) -> Envelope | None:
     fields = {_text(name): _text(value) for name, value in raw.items()}
+    if names is not None and fields["name"] not in names:
+        return None
     return Envelope(
         fact_id=UUID(fields["id"]),
         name=fields["name"],

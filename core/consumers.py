@@ -26,7 +26,7 @@ from core.background import Background
 from core.bus import BATCH, PARTITIONS, Bus, Delivery, Lease
 from core.clock import Clock
 from core.database import Database, Transaction
-from core.events import Envelope, Subscriptions
+from core.events import Envelope, Subscriptions, runs
 from core.jobs import Jobs
 from core.outbox import prune
 from core.parking import Parking
@@ -78,7 +78,7 @@ class Consumers:
         await self._background.stop()
 
     async def _consume(self, group: str, partition: int) -> None:
-        async with self._bus.lease(group, partition) as lease:
+        async with self._bus.lease(group, partition, self._subscriptions.names(group)) as lease:
             if lease is not None:
                 await self._work(lease, await self._bus.unfinished(lease))
                 while lease.valid and not self._background.stopping.is_set():
@@ -90,23 +90,21 @@ class Consumers:
         await self._background.pause(LEASE_RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the asking
 
     async def _work(self, lease: Lease, deliveries: list[Delivery]) -> None:
-        if len(deliveries) > 1 and await self._together(lease.group, [each.envelope for each in deliveries]):
+        wanted = [each.envelope for each in deliveries if each.envelope is not None]
+        if not wanted or (len(wanted) > 1 and await self._together(lease.group, wanted)):
             await self._bus.acknowledge(lease, [each.tag for each in deliveries])
             return
         done: list[str] = []
         try:
             for delivery in deliveries:
-                if not await self._finish(lease, delivery.envelope):
+                if delivery.envelope is not None and not await self._finish(lease, delivery.envelope):
                     return
                 done.append(delivery.tag)
         finally:
             await self._bus.acknowledge(lease, done)
 
-    async def _together(self, group: str, envelopes: list[Envelope]) -> bool:
+    async def _together(self, group: str, wanted: list[Envelope]) -> bool:
         """Handle what has gathered in one transaction, in order. False: nothing was done, look at each singly."""
-        wanted = [each for each in envelopes if self._subscriptions.of(group, each.name)]
-        if not wanted:
-            return True
         try:
             if await self._parking.concerns(group, wanted):
                 return False
@@ -117,11 +115,10 @@ class Consumers:
                     [each.fact_id for each in wanted],
                 )
                 fresh = {row["fact_id"] for row in rows}
-                for envelope in wanted:
-                    if envelope.fact_id in fresh:
-                        # The bus may hold a fact twice in one reading.
-                        fresh.discard(envelope.fact_id)
-                        await self._call(group, tx, envelope)
+                # The bus may hold a fact twice in one reading.
+                once = {each.fact_id: each for each in wanted if each.fact_id in fresh}
+                for run in runs(once.values()):
+                    await self._call(group, tx, run)
         except Exception:
             # Which of them is to blame, or whether the database is away, the single way finds out.
             return False
@@ -132,16 +129,19 @@ class Consumers:
             _LAG.labels(group).observe(max(0.0, (now - envelope.occurred_at).total_seconds()))
         return True
 
-    async def _call(self, group: str, tx: Transaction, envelope: Envelope) -> None:
-        for subscription in self._subscriptions.of(group, envelope.name):
-            fact = subscription.fact.model_validate(envelope.payload)
-            await subscription.handler(tx, fact, envelope)
+    async def _call(self, group: str, tx: Transaction, run: list[Envelope]) -> None:
+        """Hand facts of one name to their handlers."""
+        for subscription in self._subscriptions.of(group, run[0].name):
+            facts = [(subscription.fact.model_validate(each.payload), each) for each in run]
+            if subscription.many is not None:
+                await subscription.many(tx, facts)
+                continue
+            for fact, envelope in facts:
+                await subscription.handler(tx, fact, envelope)
 
     async def _finish(self, lease: Lease, envelope: Envelope) -> bool:
         """Handle or park one fact, waiting for the database as long as the lease holds. False: not finished."""
         group = lease.group
-        if not self._subscriptions.of(group, envelope.name):
-            return True
         failures = 0
         while lease.valid and not (self._background.stopping.is_set() and failures):
             try:
@@ -175,7 +175,7 @@ class Consumers:
                     envelope.fact_id,
                 )
                 if fresh:
-                    await self._call(group, tx, envelope)
+                    await self._call(group, tx, [envelope])
         except Exception as error:
             if not await _answers(database):
                 raise _DatabaseAway from error

@@ -246,16 +246,13 @@ async def specialty_counts(tx: Transaction) -> list[tuple[str, int]]:
 # -- care
 
 
-async def add_care(
-    tx: Transaction, appointment_id: UUID, practitioner_id: UUID, patient_id: UUID, since: datetime
-) -> None:
+async def add_care(tx: Transaction, relations: Sequence[tuple[UUID, UUID, UUID, datetime]]) -> None:
+    """Each is (appointment, practitioner, patient, since)."""
     await tx.execute(
-        "INSERT INTO care_relations (appointment_id, practitioner_id, patient_id, since) VALUES ($1, $2, $3, $4)"
+        "INSERT INTO care_relations (appointment_id, practitioner_id, patient_id, since)"
+        " SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[])"
         " ON CONFLICT (appointment_id) DO NOTHING",
-        appointment_id,
-        practitioner_id,
-        patient_id,
-        since,
+        *(list(column) for column in zip(*relations, strict=True)),
     )
 
 

@@ -47,23 +47,30 @@ DELIVERY = "id, notice_id, verification_id, person_id, channel, kind, status, at
 
 
 class Repository:
-    async def add_notice(self, tx: Transaction, notice: StoredNotice, channels: Sequence[str]) -> None:
-        """Write it, with a delivery for each channel, in one round trip."""
+    async def add_notices(self, tx: Transaction, notices: Sequence[tuple[StoredNotice, Sequence[str]]]) -> None:
+        """Write each, with a delivery for each of its channels, all in one round trip."""
+        told = [notice for notice, _ in notices]
+        ways = [(uuid7(), notice, channel) for notice, channels in notices for channel in channels]
         await tx.execute(
             "WITH told AS (INSERT INTO notices (id, person_id, kind, sealed, link, appointment_id, created_at) "
-            "VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id) "
+            "SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::uuid[], "
+            "$7::timestamptz[])) "
             "INSERT INTO deliveries (id, notice_id, person_id, channel, kind, next_attempt_at, created_at) "
-            "SELECT given.id, told.id, $2, given.channel, $3, $7, $7 "
-            "FROM told, unnest($8::uuid[], $9::text[]) AS given(id, channel)",
-            notice.id,
-            notice.person_id,
-            notice.kind,
-            notice.sealed,
-            notice.link,
-            notice.appointment_id,
-            notice.created_at,
-            [uuid7() for _ in channels],
-            list(channels),
+            "SELECT id, notice_id, person_id, channel, kind, at, at FROM unnest($8::uuid[], $9::uuid[], $10::uuid[], "
+            "$11::text[], $12::text[], $13::timestamptz[]) AS way(id, notice_id, person_id, channel, kind, at)",
+            [each.id for each in told],
+            [each.person_id for each in told],
+            [each.kind for each in told],
+            [each.sealed for each in told],
+            [each.link for each in told],
+            [each.appointment_id for each in told],
+            [each.created_at for each in told],
+            [way for way, _, _ in ways],
+            [notice.id for _, notice, _ in ways],
+            [notice.person_id for _, notice, _ in ways],
+            [channel for _, _, channel in ways],
+            [notice.kind for _, notice, _ in ways],
+            [notice.created_at for _, notice, _ in ways],
         )
 
     async def notices_of(self, tx: Transaction, person_id: UUID, before: UUID | None, limit: int) -> list[StoredNotice]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,7 @@ from notifications import reminders, templates
 from notifications.mail import Connection, Letter, Mailer, MailRefused, MailServerAway
 from notifications.ports import Appointments, People, Person, Verifications
 from notifications.repository import Delivery, Repository, StoredNotice
+from scheduling.events import AppointmentFact
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,21 @@ class Notice:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """What to tell whom. ``other_id`` is the one they meet; by email too when ``mail``."""
+
+    kind: str
+    person_id: UUID
+    other_id: UUID
+    appointment_id: UUID
+    start: datetime | None = None
+    amount: tuple[int, str] | None = None
+    link: str | None = None
+    template: str | None = None
+    mail: bool = True
+
+
 Emit = Callable[[UUID, Notice], Awaitable[None]]
 
 
@@ -108,52 +124,42 @@ class Notifications:
 
     # Telling
 
-    async def tell(
-        self,
-        tx: Transaction,
-        kind: str,
-        person_id: UUID,
-        *,
-        other_id: UUID,
-        appointment_id: UUID,
-        start: datetime | None = None,
-        amount: tuple[int, str] | None = None,
-        link: str | None = None,
-        template: str | None = None,
-        mail: bool = True,
-        people: Mapping[UUID, Person] | None = None,
-    ) -> None:
-        """A notice for the person, in their language and zone; live after the commit, by email when ``mail``.
-
-        ``other_id`` is the one they meet; ``people`` the two, if they are known already. Does nothing for someone
-        unknown.
-        """
-        if people is None:
-            people = await self.people([person_id, other_id])
-        person = people.get(person_id)
-        if person is None:
+    async def tell(self, tx: Transaction, *tellings: Telling) -> None:
+        """A notice for each, in their language and zone; live after the commit. Nobody unknown, nobody erased."""
+        people = await self._people.get(sorted({each for one in tellings for each in (one.person_id, one.other_id)}))
+        await self._vault.prepare(each.person_id for each in tellings if each.person_id in people)
+        stored: list[tuple[StoredNotice, Sequence[str]]] = []
+        told: list[tuple[UUID, Notice]] = []
+        for each in tellings:
+            person = people.get(each.person_id)
+            notice = None if person is None else self._notice(each, person, people.get(each.other_id))
+            if notice is None:
+                continue
+            try:
+                text = json.dumps([notice.title, notice.body])
+                sealed = await self._vault.encrypt_text(each.person_id, _place(notice.id), text)
+            except KeyDestroyed:
+                continue  # erased meanwhile: there is nobody to tell
+            kept = StoredNotice(
+                notice.id, each.person_id, each.kind, sealed, notice.link, each.appointment_id, notice.created_at, None
+            )
+            stored.append((kept, ["email"] if each.mail else []))
+            told.append((each.person_id, notice))
+        if not stored:
             return
-        other = people[other_id].name if other_id in people else ""
-        values = {"other": other, **_values(person, start, amount)}
-        title, body = templates.render(template or kind, person.language, values)
-        notice_id, now = uuid7(), self._clock.now()
-        try:
-            sealed = await self._vault.encrypt_text(person_id, _place(notice_id), json.dumps([title, body]))
-        except KeyDestroyed:
-            return  # erased meanwhile: there is nobody to tell
-        path = link or f"/visits/{appointment_id}"
-        stored = StoredNotice(notice_id, person_id, kind, sealed, path, appointment_id, now, None)
-        await self._repository.add_notice(tx, stored, ["email"] if mail else [])
-        notice = Notice(notice_id, kind, title, body, path, now, None)
+        await self._repository.add_notices(tx, stored)
 
         async def live() -> None:
-            await self._emit(person_id, notice)
+            for person_id, notice in told:
+                await self._emit(person_id, notice)
 
         tx.after_commit(live)
 
-    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
-        """Whom to tell, and how."""
-        return await self._people.get(ids)
+    def _notice(self, telling: Telling, person: Person, other: Person | None) -> Notice:
+        values = {"other": "" if other is None else other.name, **_values(person, telling.start, telling.amount)}
+        title, body = templates.render(telling.template or telling.kind, person.language, values)
+        link = telling.link or f"/visits/{telling.appointment_id}"
+        return Notice(uuid7(), telling.kind, title, body, link, self._clock.now(), None)
 
     async def ask_to_verify(self, tx: Transaction, kind: str, person_id: UUID, verification_id: UUID) -> None:
         """A letter by email alone: who reads notices is signed in already, and the link proves the mailbox."""
@@ -195,21 +201,16 @@ class Notifications:
 
     # Reminders
 
-    async def plan_reminders(
-        self,
-        tx: Transaction,
-        appointment_id: UUID,
-        patient_id: UUID,
-        practitioner_id: UUID,
-        start: datetime,
-        *,
-        anew: bool = False,
-    ) -> None:
-        """``anew``: in place of those for an earlier time."""
-        if anew:
-            await self._repository.void_reminders(tx, appointment_id)
-        planned = reminders.plan(appointment_id, patient_id, practitioner_id, start, self._clock.now())
-        await self._repository.plan_reminders(tx, planned)
+    async def plan_reminders(self, tx: Transaction, *appointments: AppointmentFact) -> None:
+        """For visits as they are now."""
+        now = self._clock.now()
+        planned = [
+            reminder
+            for each in appointments
+            for reminder in reminders.plan(each.appointment_id, each.patient_id, each.practitioner_id, each.start, now)
+        ]
+        if planned:
+            await self._repository.plan_reminders(tx, planned)
 
     async def void_reminders(self, tx: Transaction, appointment_id: UUID) -> None:
         await self._repository.void_reminders(tx, appointment_id)
@@ -230,15 +231,9 @@ class Notifications:
                 )
                 if appointment is not None and stands:
                     patient = each.person_id == appointment.patient_id
-                    await self.tell(
-                        tx,
-                        "reminder",
-                        each.person_id,
-                        other_id=appointment.practitioner_id if patient else appointment.patient_id,
-                        appointment_id=each.appointment_id,
-                        start=each.start,
-                        mail=patient,
-                    )
+                    other_id = appointment.practitioner_id if patient else appointment.patient_id
+                    reminder = Telling("reminder", each.person_id, other_id, each.appointment_id, each.start)
+                    await self.tell(tx, replace(reminder, mail=patient))
                     told += 1
                 await self._repository.settle_reminder(tx, each, "sent" if stands else "void")
         return told

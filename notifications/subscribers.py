@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from billing.events import (
     BillingFact,
     ClaimDecided,
@@ -15,7 +18,7 @@ from consultations.events import ConsultationStarted, InterpreterRequested, Pati
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
 from identity.events import VerificationRequested
-from notifications.service import Notifications
+from notifications.service import Notifications, Telling
 from records.events import PrescriptionIssued
 from scheduling.events import (
     AppointmentBooked,
@@ -37,115 +40,66 @@ def subscribe(subscriptions: Subscriptions, service: Notifications) -> None:
     _accounts(subscriptions, service)
 
 
+def _both(fact: AppointmentFact, practitioner_template: str | None = None) -> tuple[Telling, Telling]:
+    patient = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, fact.start)
+    turned = replace(patient, person_id=fact.practitioner_id, other_id=fact.patient_id)
+    return patient, replace(turned, template=practitioner_template)
+
+
+def _patient(fact: AppointmentFact) -> Telling:
+    return Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, fact.start)
+
+
 def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
-    async def both(tx: Transaction, fact: AppointmentFact, practitioner_template: str | None = None) -> None:
-        sides = ((fact.patient_id, fact.practitioner_id), (fact.practitioner_id, fact.patient_id))
-        people = await service.people([fact.patient_id, fact.practitioner_id])
-        for person_id, other_id in sides:
-            await service.tell(
-                tx,
-                fact.name,
-                person_id,
-                other_id=other_id,
-                appointment_id=fact.appointment_id,
-                start=fact.start,
-                template=practitioner_template if person_id == fact.practitioner_id else None,
-                people=people,
-            )
-
-    async def patient(tx: Transaction, fact: AppointmentFact) -> None:
-        await service.tell(
-            tx,
-            fact.name,
-            fact.patient_id,
-            other_id=fact.practitioner_id,
-            appointment_id=fact.appointment_id,
-            start=fact.start,
-        )
-
-    async def booked(tx: Transaction, fact: AppointmentBooked, envelope: Envelope) -> None:
-        await both(tx, fact, "appointment.booked.practitioner")
-        await service.plan_reminders(tx, fact.appointment_id, fact.patient_id, fact.practitioner_id, fact.start)
+    async def booked(tx: Transaction, facts: Sequence[tuple[AppointmentBooked, Envelope]]) -> None:
+        visits = [fact for fact, _ in facts]
+        await service.tell(tx, *(each for fact in visits for each in _both(fact, "appointment.booked.practitioner")))
+        await service.plan_reminders(tx, *visits)
 
     async def rescheduled(tx: Transaction, fact: AppointmentRescheduled, envelope: Envelope) -> None:
-        await both(tx, fact)
-        await service.plan_reminders(
-            tx, fact.appointment_id, fact.patient_id, fact.practitioner_id, fact.start, anew=True
-        )
+        await service.tell(tx, *_both(fact))
+        await service.void_reminders(tx, fact.appointment_id)
+        await service.plan_reminders(tx, fact)
 
     async def cancelled(tx: Transaction, fact: AppointmentCancelled, envelope: Envelope) -> None:
         await service.void_reminders(tx, fact.appointment_id)
-        await both(tx, fact)
+        await service.tell(tx, *_both(fact))
 
     async def transferred(tx: Transaction, fact: AppointmentTransferred, envelope: Envelope) -> None:
-        await both(tx, fact, "appointment.transferred.practitioner")
+        await service.tell(tx, *_both(fact, "appointment.transferred.practitioner"))
 
-    async def completed(tx: Transaction, fact: AppointmentCompleted, envelope: Envelope) -> None:
+    async def over(tx: Transaction, fact: AppointmentFact, envelope: Envelope) -> None:
         await service.void_reminders(tx, fact.appointment_id)
-        await patient(tx, fact)
+        await service.tell(tx, _patient(fact))
 
-    async def no_show(tx: Transaction, fact: AppointmentNoShow, envelope: Envelope) -> None:
-        await service.void_reminders(tx, fact.appointment_id)
-        await patient(tx, fact)
-
-    subscriptions.on(GROUP, AppointmentBooked, booked)
+    subscriptions.on_many(GROUP, AppointmentBooked, booked)
     subscriptions.on(GROUP, AppointmentRescheduled, rescheduled)
     subscriptions.on(GROUP, AppointmentCancelled, cancelled)
     subscriptions.on(GROUP, AppointmentTransferred, transferred)
-    subscriptions.on(GROUP, AppointmentCompleted, completed)
-    subscriptions.on(GROUP, AppointmentNoShow, no_show)
+    subscriptions.on(GROUP, AppointmentCompleted, over)
+    subscriptions.on(GROUP, AppointmentNoShow, over)
 
 
 def _visits(subscriptions: Subscriptions, service: Notifications) -> None:
     async def waiting(tx: Transaction, fact: PatientWaiting, envelope: Envelope) -> None:
-        await service.tell(
-            tx,
-            fact.name,
-            fact.practitioner_id,
-            other_id=fact.patient_id,
-            appointment_id=fact.appointment_id,
-            mail=False,
-        )
+        telling = Telling(fact.name, fact.practitioner_id, fact.patient_id, fact.appointment_id)
+        await service.tell(tx, replace(telling, mail=False))
 
     async def recalled(tx: Transaction, fact: PatientRecalled, envelope: Envelope) -> None:
         # By mail too: who is called back has no page of ours open.
-        await service.tell(
-            tx,
-            fact.name,
-            fact.patient_id,
-            other_id=fact.practitioner_id,
-            appointment_id=fact.appointment_id,
-        )
+        await service.tell(tx, Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id))
 
     async def interpreter(tx: Transaction, fact: InterpreterRequested, envelope: Envelope) -> None:
-        await service.tell(
-            tx,
-            fact.name,
-            fact.person_id,
-            other_id=fact.practitioner_id,
-            appointment_id=fact.appointment_id,
-            link="/interpreting",
-            mail=False,  # the offer has run out before a mail is read
-        )
+        telling = Telling(fact.name, fact.person_id, fact.practitioner_id, fact.appointment_id)
+        # No mail: the offer has run out before it is read.
+        await service.tell(tx, replace(telling, link="/interpreting", mail=False))
 
     async def started(tx: Transaction, fact: ConsultationStarted, envelope: Envelope) -> None:
-        await service.tell(
-            tx,
-            fact.name,
-            fact.patient_id,
-            other_id=fact.practitioner_id,
-            appointment_id=fact.appointment_id,
-            mail=False,
-        )
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id)
+        await service.tell(tx, replace(telling, mail=False))
 
     async def prescribed(tx: Transaction, fact: PrescriptionIssued, envelope: Envelope) -> None:
-        await service.tell(
-            tx,
-            fact.name,
-            fact.patient_id,
-            other_id=fact.practitioner_id,
-            appointment_id=fact.appointment_id,
-        )
+        await service.tell(tx, Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id))
 
     subscriptions.on(GROUP, PatientWaiting, waiting)
     subscriptions.on(GROUP, PatientRecalled, recalled)
@@ -158,16 +112,8 @@ def _money(subscriptions: Subscriptions, service: Notifications) -> None:
     async def tell(
         tx: Transaction, fact: BillingFact, *, amount: tuple[int, str] | None = None, mail: bool = True
     ) -> None:
-        await service.tell(
-            tx,
-            fact.name,
-            fact.patient_id,
-            other_id=fact.practitioner_id,
-            appointment_id=fact.appointment_id,
-            amount=amount,
-            link=f"/invoices/{fact.invoice_id}",
-            mail=mail,
-        )
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id)
+        await service.tell(tx, replace(telling, amount=amount, link=f"/invoices/{fact.invoice_id}", mail=mail))
 
     async def due(tx: Transaction, fact: InvoiceDue, envelope: Envelope) -> None:
         await tell(tx, fact)

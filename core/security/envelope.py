@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
+from collections.abc import Iterable
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -47,6 +48,29 @@ class EnvelopeVault:
     async def decrypt_text(self, person_id: UUID, place: str, ciphertext: bytes) -> str:
         return (await self.decrypt(person_id, place, ciphertext)).decode()
 
+    async def prepare(self, person_ids: Iterable[UUID]) -> None:
+        now = self._clock.monotonic()
+        wanted = [each for each in set(person_ids) if each not in self._cache or self._cache[each][0] <= now]
+        if not wanted:
+            return
+        async with self._database.reading() as tx:
+            query = "SELECT person_id, wrapped FROM core.person_keys WHERE person_id = ANY($1::uuid[])"
+            rows = await tx.fetch(query, wanted)
+            missing = sorted(set(wanted) - {row["person_id"] for row in rows})
+            if missing:
+                await tx.execute(
+                    "INSERT INTO core.person_keys (person_id, wrapped, created_at)"
+                    " SELECT person_id, wrapped, $3 FROM unnest($1::uuid[], $2::bytea[]) AS made(person_id, wrapped)"
+                    " ON CONFLICT (person_id) DO NOTHING",
+                    missing,
+                    [self._fresh_key(each) for each in missing],
+                    self._clock.now(),
+                )
+                rows += await tx.fetch(query, missing)
+        for row in rows:
+            if row["wrapped"] is not None:
+                self._remember(row["person_id"], self._unwrap(row["person_id"], row["wrapped"]), now)
+
     def seal(self, place: str, plaintext: bytes) -> bytes:
         return seal_with(self._system, plaintext, place.encode())
 
@@ -71,30 +95,38 @@ class EnvelopeVault:
             self._cache.move_to_end(person_id)
             return cached[1]
         cipher = await self._load(person_id, create=create)
+        self._remember(person_id, cipher, now)
+        return cipher
+
+    def _remember(self, person_id: UUID, cipher: AESGCM, now: float) -> None:
         self._cache[person_id] = (now + CACHE_S, cipher)
         self._cache.move_to_end(person_id)
         while len(self._cache) > CACHE_KEYS:
             self._cache.popitem(last=False)
-        return cipher
+
+    def _fresh_key(self, person_id: UUID) -> bytes:
+        return seal_with(self._wrapping, secrets.token_bytes(KEY_BYTES), person_id.bytes)
+
+    def _unwrap(self, person_id: UUID, wrapped: bytes) -> AESGCM:
+        return AESGCM(open_with(self._wrapping, wrapped, person_id.bytes))
 
     async def _load(self, person_id: UUID, *, create: bool) -> AESGCM:
         async with self._database.reading() as tx:
             query = "SELECT wrapped, destroyed_at FROM core.person_keys WHERE person_id = $1"
             row = await tx.fetchrow(query, person_id)
             if row is None and create:
-                fresh = seal_with(self._wrapping, secrets.token_bytes(KEY_BYTES), person_id.bytes)
                 await tx.execute(
                     "INSERT INTO core.person_keys (person_id, wrapped, created_at) VALUES ($1, $2, $3)"
                     " ON CONFLICT (person_id) DO NOTHING",
                     person_id,
-                    fresh,
+                    self._fresh_key(person_id),
                     self._clock.now(),
                 )
                 row = await tx.fetchrow(query, person_id)
         if row is None or row["destroyed_at"] is not None:
             # A ciphertext without any key row can only be left over from an erasure that removed the row.
             raise KeyDestroyed()
-        return AESGCM(open_with(self._wrapping, row["wrapped"], person_id.bytes))
+        return self._unwrap(person_id, row["wrapped"])
 
 
 def _associated(person_id: UUID, place: str) -> bytes:

@@ -7,6 +7,7 @@ destroys the content.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 from uuid import UUID
 
@@ -40,6 +41,10 @@ class Vault(Protocol):
     async def encrypt_text(self, person_id: UUID, place: str, text: str) -> bytes: ...
 
     async def decrypt_text(self, person_id: UUID, place: str, ciphertext: bytes) -> str: ...
+
+    async def prepare(self, person_ids: Iterable[UUID]) -> None:
+        """Fetch, or make, many people's keys at once, ahead of as many ``encrypt``. Those erased are left out."""
+        ...
 
     def seal(self, place: str, plaintext: bytes) -> bytes:
         """Encrypt what belongs to no single person (stored answers, replies to retries) under a system key."""
