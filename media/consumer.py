@@ -13,6 +13,7 @@ from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, Chosen
 
 if TYPE_CHECKING:
     from media.connection import Connection
+    from media.layer import Layer
     from media.producer import Producer
 
 CIPHERTEXTS_AUDIO = 128
@@ -65,11 +66,18 @@ class Consumer:
         self.producer: Producer | None = producer
         self.receiver: Receiver | None = receiver
         self.connection = receiver.connection
-        self.track = producer.track.sink(receiver.connection.link, ssrc, first_sequence)
+        self.track = producer.best.track.sink(receiver.connection.link, ssrc, first_sequence)
         self.mid = mid
         self.ssrc = ssrc
         self.rtx_ssrc = rtx_ssrc
-        self.max_height: int | None = None  # what the receiver shows; chooses the layer where there are several
+        self.max_height: int | None = None
+        """Lines the receiver shows it in; None where it has not said."""
+        self.owner = ""
+        """Whose track it is."""
+        self.unwanted = False
+        """The receiver said that it does not show it."""
+        self.held = False
+        """There is no room for it on the way to the receiver, or too many are shown."""
         self.reported = False
         self.fraction_lost = 0.0
         self.lost = 0
@@ -150,15 +158,57 @@ class Consumer:
         """The next packet continues our numbering, whatever its own number is."""
         self.track.resync()
 
+    @property
+    def layer(self) -> Layer | None:
+        """Which encoding goes out; None once closed."""
+        return self.producer.layer_of(self.track.source) if self.producer is not None else None
+
+    @property
+    def sends(self) -> Layer | None:
+        """Which encoding goes out, or is about to; None for none."""
+        if self.producer is None or self.paused:
+            return None
+        return self.producer.layer_of(self.track.target or self.track.source)
+
+    @property
+    def has_choice(self) -> bool:
+        """Whether there is anything to decide about it while all fits."""
+        return self.held or (self.producer is not None and self.producer.layered)
+
     def set_paused(self, paused: bool, now: float) -> None:
-        """Stop or go on; going on begins at a key frame that is asked for."""
+        """The receiver's wish: stop or go on."""
+        self.unwanted = paused
+        self._settle(now)
+
+    def choose(self, layer: Layer | None, now: float) -> None:
+        """Send this encoding from its next key frame on, which is asked for; None: nothing for now."""
+        self.held = layer is None
+        if layer is not None and layer.track is not self.track.source:
+            if self.track.target is not layer.track:
+                self.track.switch(layer.track)
+            if not layer.awaits_keyframe and self.active:
+                layer.request_keyframe(now, newcomer=not self.packets)
+        elif self.track.target is not None and self.track.source is not None:
+            self.track.switch(self.track.source)
+        self._settle(now)
+
+    def _settle(self, now: float) -> None:
+        """Going on begins at a key frame that is asked for."""
+        paused = self.unwanted or self.held
         if paused == self.paused:
             return
         self.track.paused = paused
         if not paused:
             self.track.resync()
-            if self.producer is not None:
-                self.producer.request_keyframe(now)
+            self.request_keyframe(now)
+
+    def request_keyframe(self, now: float, *, newcomer: bool = False) -> None:
+        """The receiver needs one, of the encoding it gets or is about to get."""
+        if self.producer is None:
+            return
+        layer = self.producer.layer_of(self.track.target or self.track.source)
+        if layer is not None:
+            layer.request_keyframe(now, newcomer=newcomer)
 
     def resend(self, numbers: list[int], now: float) -> None:
         """Answer a NACK: by RTX where agreed, else by the identical ciphertext."""
@@ -167,14 +217,14 @@ class Consumer:
 
     def send_report(self, now: float) -> None:
         """A sender report in the source's own clock: all its tracks share it, so lips match sound."""
-        producer = self.producer
-        packets = self.track.packets
-        if producer is None or producer.sender_report is None or not packets:
+        layer, packets = self.layer, self.track.packets
+        if layer is None or layer.producer is None or layer.sender_report is None or not packets:
             return
-        report, arrived = producer.sender_report
+        report, arrived = layer.sender_report
         elapsed = now - arrived
         ntp = (report.ntp + int(elapsed * 4294967296)) & 0xFFFFFFFFFFFFFFFF
-        timestamp = (report.timestamp + int(elapsed * producer.chosen.codec.clock_rate)) & 0xFFFFFFFF
+        moved = int(elapsed * layer.producer.chosen.codec.clock_rate)
+        timestamp = (report.timestamp + self.track.shift + moved) & 0xFFFFFFFF
         self._reports.append((ntp >> 16 & 0xFFFFFFFF, now))
         self.reported = True
         mine = rtcp.SenderReport(self.ssrc, ntp, timestamp, packets & 0xFFFFFFFF, self.track.octets & 0xFFFFFFFF)

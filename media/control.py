@@ -142,6 +142,7 @@ class Control:
         participant = self._participant(params, peer)
         participant.send_offer()
         participant.send_tracks()
+        participant.tell_wanted(self._clock(), again=True)
         return {}
 
     def _prefer(self, params: Params, peer: Peer) -> Params:
@@ -150,7 +151,9 @@ class Control:
             raise InvalidInput.of("max_height", "lines, up to 8192")
         if paused is not None and type(paused) is not bool:
             raise InvalidInput.of("paused", "true or false")
-        self._participant(params, peer).prefer(_text(params, "track_id"), height, paused)
+        participant = self._participant(params, peer)
+        participant.prefer(_text(params, "track_id"), height, paused)
+        self.rooms[participant.room].unsettle()
         return {}
 
     def _mute(self, params: Params, peer: Peer) -> Params:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from media import codecs, sdp
 from media.connection import Connection
 from media.errors import InvalidSdp
+from media.layer import Layer
 from media.producer import Producer
 from media.rtp import rtcp
 from media.rtp.estimate import LossEstimate
@@ -27,10 +28,10 @@ class Incoming:
         self.connection = connection
         self._preferences = preferences
         self.producers: dict[str, Producer] = {}  # by mid
-        self.attention: set[Producer] = set()
+        self.attention: set[Layer] = set()
         """Those who wait for packets or a key frame: only they get ticks."""
-        self._routes: dict[int, tuple[Producer, bool]] = {}  # SSRC -> (producer, is RTX)
-        self._mid_id = -1
+        self._routes: dict[int, tuple[Layer, bool]] = {}  # SSRC -> (layer, is RTX)
+        self._mid_id = self._rid_id = self._repaired_id = -1
         self._estimate = LossEstimate()
         self._reported_at = 0.0
         self._session = secrets.randbits(62)
@@ -82,12 +83,11 @@ class Incoming:
                 section.stream, section.track = "echo", f"echo-{media.mid}"
                 chosen.red = None
             alive.add(media.mid)
+            section.rids = [] if echo is not None else codecs.rids(media)
             present = self.producers.get(media.mid)
-            source = sources[media.mid]
-            if present is None or present.source != source or present.chosen.codec.name != chosen.codec.name:
-                producer = Producer(
-                    new_track(source), media.mid, source, media.kind, chosen, self, self.connection.link
-                )
+            source, link, rids = sources[media.mid], self.connection.link, section.rids
+            if present is None or _another(present, source, chosen, rids):
+                producer = Producer(new_track(source), media.mid, source, media.kind, chosen, self, link, rids)
                 added.append(producer)
             else:
                 producer = present
@@ -101,6 +101,7 @@ class Incoming:
             self.producers[producer.mid] = producer
         self._learn_described(offer)
         self._mid_id = extensions.get(sdp.MID, -1)
+        self._rid_id, self._repaired_id = extensions.get(sdp.RID, -1), extensions.get(sdp.REPAIRED_RID, -1)
         self.connection.link.listen(extensions.get(sdp.AUDIO_LEVEL, -1), extensions.get(sdp.TRANSPORT_CC, -1))
         self._version += 1
         credentials = self.connection.credentials
@@ -115,29 +116,31 @@ class Incoming:
         return sdp.write(local, "passive", sections), added, ended
 
     def _describe(self, producer: Producer, media: sdp.Media) -> None:
+        if producer.layered:
+            return  # a description can't say which SSRC is which encoding
         producer.described = [ssrc for ssrc in media.ssrcs if ssrc not in media.retransmission][:1]
         producer.described_rtx = [rtx for rtx, ssrc in media.retransmission.items() if ssrc in producer.described][:1]
 
     def _learn_described(self, offer: sdp.Description) -> None:
         for producer in self.producers.values():
             for ssrc in producer.described:
-                self._route(ssrc, producer, False)
+                self._route(ssrc, producer.layers[0], False)
             for ssrc in producer.described_rtx:
-                self._route(ssrc, producer, True)
+                self._route(ssrc, producer.layers[0], True)
 
-    def _route(self, ssrc: int, producer: Producer, retransmission: bool) -> tuple[Producer, bool] | None:
+    def _route(self, ssrc: int, layer: Layer, retransmission: bool) -> tuple[Layer, bool] | None:
         present = self._routes.get(ssrc)
-        if present is not None and present[0] is producer:
+        if present is not None and present[0] is layer:
             return present
         if len(self._routes) >= MAX_ROUTES:
             return None
         if not retransmission:
             for other, route in list(self._routes.items()):
-                if route == (producer, False) and other != ssrc:
+                if route == (layer, False) and other != ssrc:
                     self._unroute(other)
-            producer.set_ssrc(ssrc)
-        self._routes[ssrc] = (producer, retransmission)
-        self.connection.link.route(ssrc, producer.track, retransmission)
+            layer.set_ssrc(ssrc)
+        self._routes[ssrc] = (layer, retransmission)
+        self.connection.link.route(ssrc, layer.track, retransmission)
         return self._routes[ssrc]
 
     def _unroute(self, ssrc: int) -> None:
@@ -146,8 +149,8 @@ class Incoming:
 
     def _drop(self, producer: Producer) -> None:
         self.producers.pop(producer.mid, None)
-        self.attention.discard(producer)
-        for ssrc in [ssrc for ssrc, route in self._routes.items() if route[0] is producer]:
+        self.attention.difference_update(producer.layers)
+        for ssrc in [ssrc for ssrc, route in self._routes.items() if route[0].producer is producer]:
             self._unroute(ssrc)
         producer.close()
 
@@ -160,50 +163,51 @@ class Incoming:
         except Malformed:
             return
         _, second, _, _, ssrc = HEADER.unpack_from(packet)
-        mid = b""
-        for identifier, begin, end in extensions:
-            if identifier == self._mid_id:
-                mid = packet[begin:end]
+        found = {identifier: packet[begin:end] for identifier, begin, end in extensions}
+        mid, rid = found.get(self._mid_id, b""), found.get(self._rid_id, b"")
+        repaired = found.get(self._repaired_id, b"")
         # One of the same batch may have taught it meanwhile.
-        if ssrc in self._routes or self._learn(ssrc, second & 0x7F, mid) is not None:
+        if ssrc in self._routes or self._learn(ssrc, second & 0x7F, mid, repaired or rid) is not None:
             self.connection.link.inject(packet, now)
 
-    def _learn(self, ssrc: int, payload_type: int, mid: bytes) -> tuple[Producer, bool] | None:
-        """Whose SSRC is this? By MID, else by a payload type only one track has (RFC 9143, 9.2)."""
+    def _learn(self, ssrc: int, payload_type: int, mid: bytes, rid: bytes) -> tuple[Layer, bool] | None:
+        """Whose SSRC is this? By MID and RID, else by a payload type only one track has (RFC 9143, 9.2)."""
         if mid:
             producer = self.producers.get(mid.decode("ascii", "replace"))
         else:
             fitting = [p for p in self.producers.values() if payload_type in _types(p)]
             producer = fitting[0] if len(fitting) == 1 else None
-        if producer is None:
+        if producer is None or payload_type not in _types(producer):
             return None
-        if payload_type not in _types(producer):
-            return None
-        return self._route(ssrc, producer, payload_type == producer.chosen.rtx)
+        layer: Layer | None = producer.layers[0]
+        if producer.layered:
+            name = rid.decode("ascii", "replace")
+            layer = next((layer for layer in producer.layers if layer.rid == name), None)
+        return self._route(ssrc, layer, payload_type == producer.chosen.rtx) if layer is not None else None
 
     def parts(self, parts: list[rtcp.Part], now: float) -> None:
         """Sender reports of its sources."""
         for part in parts:
             if isinstance(part, rtcp.SenderReport):
                 route = self._routes.get(part.ssrc)
-                if route is not None and not route[1]:
-                    route[0].on_sender_report(part, now)
+                if route is not None and not route[1] and (producer := route[0].producer) is not None:
+                    producer.on_sender_report(route[0], part, now)
 
     def send_feedback(self, packet: bytes) -> None:
         """RTCP towards the sender."""
         self.connection.send_rtcp(packet)
 
-    def watch(self, producer: Producer) -> None:
+    def watch(self, layer: Layer) -> None:
         """It waits for something: ``tick`` it until it does no more."""
-        self.attention.add(producer)
+        self.attention.add(layer)
 
     # Timers
 
     def mend(self, now: float, round_trip: float) -> None:
         """Fifty times a second."""
-        for producer in list(self.attention):
-            if not producer.tick(now, round_trip or DEFAULT_ROUND_TRIP_S):
-                self.attention.discard(producer)
+        for layer in list(self.attention):
+            if not layer.tick(now, round_trip or DEFAULT_ROUND_TRIP_S):
+                self.attention.discard(layer)
 
     def feedback(self) -> None:
         """Ten times a second: transport-wide feedback."""
@@ -211,9 +215,15 @@ class Incoming:
         ssrc = next((p.ssrc for p in self.producers.values() if p.ssrc), 0)
         self.connection.feedback(ssrc)
 
+    def look_at_layers(self, now: float) -> bool:
+        """Ten times a second: True when an encoding of a picture came to life or died."""
+        changed = [producer.look_at_layers(now) for producer in self.producers.values() if producer.layered]
+        return any(changed)
+
     def report(self, now: float) -> None:
         """Once a second: receiver report, and the receivers' limits as REMB."""
-        blocks = [block for p in self.producers.values() if (block := p.report_block(now)) is not None]
+        layers = [layer for p in self.producers.values() for layer in p.layers]
+        blocks = [block for layer in layers if (block := layer.report_block(now)) is not None]
         if not blocks:
             return
         packet = rtcp.receiver_report(1, blocks[:31])
@@ -226,7 +236,7 @@ class Incoming:
         limit = sum(limits.values()) + REMB_AUDIO if limits else None
         uncounted = [p for p in self.producers.values() if p.ssrc and _estimated_here(p)]
         if uncounted:
-            loss = max(p.track.fraction for p in uncounted)
+            loss = max(layer.track.fraction for p in uncounted for layer in p.layers)
             estimate = self._estimate.update(self.connection.link.bytes_in, loss, now - self._reported_at)
             limit = estimate if limit is None else min(limit, estimate)
         self._reported_at = now
@@ -245,6 +255,12 @@ def _estimated_here(producer: Producer) -> bool:
     """Whether its sender leaves the estimate to us: it offered REMB, and no transport-wide feedback."""
     feedback = producer.chosen.feedback
     return producer.kind == "video" and "goog-remb" in feedback and "transport-cc" not in feedback
+
+
+def _another(producer: Producer, source: str, chosen: sdp.Chosen, rids: list[str]) -> bool:
+    """Whether what is described now is another track than this."""
+    described = source, chosen.codec.name, tuple(rids)
+    return (producer.source, producer.chosen.codec.name, producer.rids) != described
 
 
 def _types(producer: Producer) -> tuple[int | None, ...]:

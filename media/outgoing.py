@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from media import sdp
+from media.allocation import LAST_N, Allocator, Encoding, Shown
 from media.codecs import OPUS_TYPE, RED_TYPE, compatible
 from media.connection import Connection
 from media.consumer import Consumer
 from media.downlink import Downlink
 from media.errors import InvalidSdp
+from media.layer import Layer
 from media.producer import REMB_MAX_AGE_S, Producer
 from media.rtp import rtcp
 
@@ -62,6 +64,7 @@ class Outgoing:
         """Bits a second that would be sent if they fit; None: guessed from what is sent."""
         self.on_estimate: Callable[[float], None] | None = None
         """Called with the time when ``estimate`` has changed much."""
+        self._allocator = Allocator()
         self._session = secrets.randbits(62)
         self._version = 0
 
@@ -178,7 +181,7 @@ class Outgoing:
             if self.downlink is None and sdp.TRANSPORT_CC in agreed.extensions and agreed.rtx is not None:
                 self.downlink = Downlink(self.connection, now)
             if began and self.connection.ready:  # else `connected` asks: sooner it would be spent on nobody
-                consumer.producer.request_keyframe(now, newcomer=True)
+                consumer.request_keyframe(now, newcomer=True)
         return refused
 
     # What the receiver says
@@ -194,8 +197,8 @@ class Outgoing:
                     consumer.resend(part.sequences, now)
             elif isinstance(part, rtcp.KeyframeRequest):
                 consumer = self._by_ssrc.get(part.media_ssrc)
-                if consumer is not None and consumer.producer is not None:
-                    consumer.producer.request_keyframe(now)
+                if consumer is not None:
+                    consumer.request_keyframe(now)
             elif isinstance(part, rtcp.TwccFeedback):
                 self.connection.link.acknowledge(part.body)
             elif isinstance(part, rtcp.Remb):
@@ -206,6 +209,33 @@ class Outgoing:
         if self.downlink is not None and self.downlink.estimate is not None:
             return self.downlink.estimate
         return None if self._ceiling is None else int(self._ceiling)
+
+    def allocate(self, now: float, spoke: Sequence[str]) -> None:
+        """Choose what goes out of every picture. ``spoke``: whose, the one who speaks first."""
+        estimate, sound = self.estimate(now), 0
+        consumers: dict[str, Consumer] = {}
+        for consumer in self._by_ssrc.values():
+            producer = consumer.producer
+            if producer is None or consumer.refused:
+                continue
+            if producer.kind == "audio":
+                sound += producer.meter.bitrate
+            elif not consumer.unwanted and not producer.muted:
+                consumers[producer.track_id] = consumer
+        if estimate is None and len(consumers) <= LAST_N and not any(one.has_choice for one in consumers.values()):
+            self.wanted = None
+            return  # as in most visits: everything fits, and there is one encoding of everything
+        shown: list[Shown] = []
+        layers: dict[str, list[Layer]] = {}
+        self.wanted = sound
+        for key, consumer in consumers.items():
+            if consumer.producer is not None and (found := consumer.producer.present_layers()):
+                one = _shown(key, consumer, found, spoke)
+                self.wanted += _likely(one.encodings[0].bitrate) if one.adapts else one.encodings[one.wish].cost
+                shown.append(one)
+                layers[key] = [layer for layer, _ in found]
+        for key, index in self._allocator.decide(estimate, sound, shown, now).items():
+            consumers[key].choose(layers[key][index] if index is not None else None, now)
 
     def share(self, now: float) -> int | None:
         """What the way to this receiver leaves for each picture; None without an estimate."""
@@ -232,7 +262,7 @@ class Outgoing:
         for consumer in self._by_ssrc.values():
             producer = consumer.producer
             if producer is not None and producer.kind == "video" and consumer.active and not consumer.paused:
-                wanted += min(WANTED_MOST, max(WANTED_LEAST, WANTED_GROWTH * producer.meter.bitrate))
+                wanted += _likely(producer.meter.bitrate)
         return wanted
 
     def _limit(self, now: float) -> None:
@@ -260,8 +290,7 @@ class Outgoing:
     def connected(self, now: float) -> None:
         """Media can flow: every picture wants to begin with a key frame."""
         for consumer in self._by_ssrc.values():
-            if consumer.producer is not None:
-                consumer.producer.request_keyframe(now, newcomer=True)
+            consumer.request_keyframe(now, newcomer=True)
 
     def report(self, now: float) -> None:
         """Once a second: the ceiling, and a sender report for each track."""
@@ -281,6 +310,25 @@ class Outgoing:
         if self.downlink is not None:
             self.downlink.close()
         self.connection.close()
+
+
+def _likely(bitrate: int) -> int:
+    """What a picture with one encoding may want: it grows as its receiver's limit does."""
+    return min(WANTED_MOST, max(WANTED_LEAST, WANTED_GROWTH * bitrate))
+
+
+def _shown(key: str, consumer: Consumer, found: list[tuple[Layer, int]], spoke: Sequence[str]) -> Shown:
+    """What allocation needs to know of a picture."""
+    place = spoke.index(consumer.owner) if consumer.owner in spoke else len(spoke)
+    source = consumer.producer.source if consumer.producer is not None else ""
+    encodings = tuple(Encoding(lines, layer.bitrate) for layer, lines in found)
+    sends, current = consumer.sends, None
+    if sends is not None:
+        # One that has stopped counts as the next smaller one: that is no way up.
+        smaller = [at for at, (layer, lines) in enumerate(found) if layer is sends or lines < sends.track.lines]
+        current = max(smaller, default=0)
+        current = next((at for at, (layer, _) in enumerate(found) if layer is sends), current)
+    return Shown(key, source, encodings, consumer.max_height, place, current)
 
 
 def _accepted(offered: sdp.Chosen, media: sdp.Media) -> bool:

@@ -132,6 +132,18 @@ class Participant:
         tracks = [{"track_id": p.track_id, "source": p.source, "muted": p.muted} for p in self.producers()]
         self.emit("tracks", {"tracks": tracks})
 
+    def tell_wanted(self, now: float, *, again: bool = False) -> None:
+        """Tell the sender which pictures, and which encodings of them, are of use, when that changed."""
+        pictures = [p for p in self.producers() if p.kind == "video"]
+        changed = [p.demand.update(p.wanted(), now) for p in pictures if p.consumers]
+        told = [(p, p.demand.told) for p in pictures if p.demand.told is not None]
+        if any(changed) or (again and told):
+            tracks = [
+                {"track_id": p.track_id, "source": p.source, "wanted": each.any, "rids": list(each.rids)}
+                for p, each in told
+            ]
+            self.emit("wanted", {"tracks": tracks})
+
     # Subscribe
 
     def subscribe(self, producer: Producer, owner: str) -> None:
@@ -144,7 +156,9 @@ class Participant:
             connection.owner = Owner(_ignore, made.parts, lambda state: self._subscribe_state(made, state))
         # A screen is not in step with its owner's voice: it goes at its own pace.
         stream = f"{owner}-screen" if producer.source == "screen" else owner
-        if outgoing.add(producer, stream) is not None:
+        consumer = outgoing.add(producer, stream)
+        if consumer is not None:
+            consumer.owner = owner
             self._owner_of[producer.track_id] = owner
             self._dirty = True
 
@@ -286,14 +300,15 @@ class Participant:
                 "codec": p.chosen.codec.name,
                 "red": p.red,
                 "muted": p.muted,
-                "packets": p.track.received,
-                "bytes": p.track.octets,
-                "lost": p.track.lost,
-                "recovered": p.track.recovered,
-                "duplicates": p.track.duplicates,
-                "keyframes": p.track.keyframes,
+                "packets": sum(layer.track.received for layer in p.layers),
+                "bytes": sum(layer.track.octets for layer in p.layers),
+                "lost": sum(layer.track.lost for layer in p.layers),
+                "recovered": sum(layer.track.recovered for layer in p.layers),
+                "duplicates": sum(layer.track.duplicates for layer in p.layers),
+                "keyframes": sum(layer.track.keyframes for layer in p.layers),
                 "keyframe_requests": p.keyframe_requests,
                 "bitrate": p.meter.bitrate,
+                "layers": _layers(p),
                 "loss": round(p.track.fraction, 4),
                 "jitter_ms": round(p.track.jitter_ms, 2),
                 "freezes": p.meter.totals.freezes,
@@ -315,6 +330,23 @@ class Participant:
         self._end_subscribe()
         self.peer = None
         self._on_tracks = None
+
+
+def _layers(producer: Producer) -> list[dict[str, Any]]:
+    """The encodings of a track that may have several."""
+    if not producer.layered:
+        return []
+    sent = [consumer.sends for consumer in producer.consumers]
+    return [
+        {
+            "rid": layer.rid,
+            "live": layer.live,
+            "height": layer.track.lines,
+            "bitrate": layer.bitrate,
+            "consumers": sent.count(layer),
+        }
+        for layer in producer.layers
+    ]
 
 
 def _ignore(data: bytes, now: float) -> None:

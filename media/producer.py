@@ -1,9 +1,13 @@
-"""A track coming in: what is decided about it. What happens to each packet is its ``track`` (``media.path``)."""
+"""A track coming in: what is decided about it. What happens to each packet is its layers' sources (``media.path``)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from media.allocation import wish
+from media.demand import Demand, Wanted, wanted
+from media.layer import Layer
 from media.meter import Look, Meter, Totals
 from media.path.api import Link, Source, Tap
 from media.rtp import rtcp
@@ -12,11 +16,8 @@ from media.sdp import Chosen
 if TYPE_CHECKING:
     from media.consumer import Consumer
 
-KEYFRAME_INTERVAL_S = 0.5  # key frames are large: one request serves everybody within this time
-NEWCOMER_INTERVAL_S = 0.1  # somebody who has no picture at all waits less
-REMIND_S = 0.08  # an encoder needs some 50 ms for a key frame
-KEYFRAME_TRIES = 8
 REMB_MAX_AGE_S = 5.0
+LIKELY_LINES = 720  # of the largest encoding, each smaller one having half: where packets don't tell
 REMB_FLOOR = 150_000  # bit/s; below this a picture is not worth sending, and audio has its own needs
 
 
@@ -24,7 +25,7 @@ class Feedback(Protocol):
     """The way back to the sender."""
 
     def send_feedback(self, packet: bytes) -> None: ...
-    def watch(self, producer: Producer) -> None:
+    def watch(self, layer: Layer) -> None:
         """It waits for something: ``tick`` it until that answers False."""
         ...
 
@@ -33,7 +34,15 @@ class Producer:
     """One source of one participant."""
 
     def __init__(
-        self, track_id: str, mid: str, source: str, kind: str, chosen: Chosen, feedback: Feedback, link: Link
+        self,
+        track_id: str,
+        mid: str,
+        source: str,
+        kind: str,
+        chosen: Chosen,
+        feedback: Feedback,
+        link: Link,
+        rids: Iterable[str] = (),
     ) -> None:
         self.track_id = track_id
         self.mid = mid
@@ -41,25 +50,86 @@ class Producer:
         self.kind = kind
         self.chosen = chosen
         self.feedback: Feedback | None = feedback
-        self.track: Source = link.source(self, kind, chosen.codec.name, chosen.codec.clock_rate)
         self.consumers: list[Consumer] = []
+        self.rids = tuple(rids)
+        self.layers = [Layer(self, rid, link) for rid in self.rids or ("",)]
+        """Its encodings, in the order of the offer: browsers list the smallest first."""
+        for layer in self.layers:
+            layer.track.layered = self.layered
         self.meter = Meter(moving=source == "camera")
         self.told: tuple[Totals, int] | None = None
         """What metrics have counted of it: (totals, key frame requests)."""
         self.red = False
         """Whether its packets carry RED now: when every receiver took it. Else its blocks go out alone."""
-        self.ssrc = 0
         self.described: list[int] = []  # SSRCs the description named, and their RTX
         self.described_rtx: list[int] = []
-        self.sender_report: tuple[rtcp.SenderReport, float] | None = None
-        self.keyframe_requests = 0
-        self._requested_at = -KEYFRAME_INTERVAL_S
-        self._wants_keyframe = False
-        self._newcomer = False
-        self._awaited: int | None = None  # key frames had come when one was asked for that has not come yet
-        self._tries = 0
-        self._fir_number = 0
+        self.demand = Demand()
+        self._clock: tuple[int, int] | None = None  # (NTP, timestamp) of one moment: what layers have in common
+        self._tapped: Layer | None = None
+        self._taps: list[Tap] = []
         self.agree(chosen)
+
+    @property
+    def layered(self) -> bool:
+        """Whether it may come in several encodings."""
+        return len(self.layers) > 1
+
+    @property
+    def best(self) -> Layer:
+        """The largest encoding that comes, else the first."""
+        if not self.layered:
+            return self.layers[0]
+        return next((layer for layer in reversed(self.layers) if layer.live), self.layers[0])
+
+    @property
+    def track(self) -> Source:
+        """The source of the best layer."""
+        return self.best.track
+
+    @property
+    def ssrc(self) -> int:
+        """Of the first layer that has one; 0 before."""
+        return next((layer.ssrc for layer in self.layers if layer.ssrc), 0)
+
+    @property
+    def sender_report(self) -> tuple[rtcp.SenderReport, float] | None:
+        """What the sender said of the clock of ``track``."""
+        return self.best.sender_report
+
+    @property
+    def keyframe_requests(self) -> int:
+        return sum(layer.keyframe_requests for layer in self.layers)
+
+    def present_layers(self) -> list[tuple[Layer, int]]:
+        """The encodings that come, smallest first, and how many lines each has, or probably has."""
+        if not self.layered:
+            return [(self.layers[0], self.layers[0].track.lines or LIKELY_LINES)]
+        last = len(self.layers) - 1
+        found = [
+            (layer, layer.track.lines or LIKELY_LINES >> (last - index))
+            for index, layer in enumerate(self.layers)
+            if layer.live
+        ]
+        return sorted(found, key=lambda each: each[1])
+
+    def wanted(self) -> Wanted:
+        """What receivers show of it, and recordings keep."""
+        showing = [consumer for consumer in self.consumers if not (consumer.unwanted or consumer.refused)]
+        if self._taps:
+            return Wanted(True, self.rids)
+        lines = [
+            layer.track.lines or LIKELY_LINES >> (len(self.layers) - 1 - at) for at, layer in enumerate(self.layers)
+        ]
+        return wanted(self.rids, [wish(lines, consumer.max_height) for consumer in showing])
+
+    @property
+    def resting(self) -> bool:
+        """Whether its sender was told that nobody wants it."""
+        return self.demand.told is not None and not self.demand.told.any
+
+    def layer_of(self, track: Source | None) -> Layer | None:
+        """Whose source this is."""
+        return next((layer for layer in self.layers if layer.track is track), None)
 
     def agree(self, chosen: Chosen) -> None:
         """The payload types agreed on, first or anew; the codec stays."""
@@ -71,160 +141,114 @@ class Producer:
         red, codec = self.chosen.red, self.chosen.codec.payload_type
         taking = [consumer for consumer in self.consumers if consumer.active]
         self.red = red is not None and bool(taking) and all(consumer.takes_red for consumer in taking)
-        if red is None:
-            self.track.set_types(codec, self.chosen.rtx)
-            self.track.convert(None, None)
-        elif self.red:
-            self.track.set_types(red.payload_type, None)
-            self.track.convert(codec, codec)
-        else:
-            self.track.set_types(codec, None)
-            self.track.convert(red.payload_type, None)
+        for layer in self.layers:
+            track = layer.track
+            if red is None:
+                track.set_types(codec, self.chosen.rtx)
+                track.convert(None, None)
+            elif self.red:
+                track.set_types(red.payload_type, None)
+                track.convert(codec, codec)
+            else:
+                track.set_types(codec, None)
+                track.convert(red.payload_type, None)
         for consumer in taking:
             consumer.carry(self.red)
 
     @property
     def muted(self) -> bool:
-        return self.track.muted
+        return self.layers[0].track.muted
 
     @property
     def audio_level(self) -> float:
         """Smoothed, in -dBov: 127 is silence."""
-        return 127.0 if self.muted else self.track.level
+        return 127.0 if self.muted else self.layers[0].track.level
 
     def add_tap(self, tap: Tap) -> None:
-        """Hand every new packet to ``tap``: (unwrapped sequence, timestamp, marker, payload, time).
+        """Hand every new packet of the best layer to ``tap``: (unwrapped sequence, timestamp, marker, payload, time).
 
         Also while muted: check ``muted`` where that matters.
         """
-        self.track.add_tap(tap)
+        self._taps.append(tap)
+        self._tapped = self._tapped or self.best
+        self._tapped.track.add_tap(tap)
 
     def remove_tap(self, tap: Tap) -> None:
         """No more packets for ``tap``."""
-        self.track.remove_tap(tap)
+        if tap in self._taps:
+            self._taps.remove(tap)
+        if self._tapped is not None:
+            self._tapped.track.remove_tap(tap)
 
-    def set_ssrc(self, ssrc: int) -> None:
-        """The source's SSRC was learned or changed: number anew, receivers notice nothing."""
-        if ssrc == self.ssrc:
-            return
-        had = self.ssrc != 0
-        self.ssrc = ssrc
-        if had:
-            self.track.restart()
-            self.sender_report = None
-        if self.consumers:
-            self._want_keyframe()
-
-    # What the track says
-
-    def attention(self) -> None:
-        """Packets are missing."""
-        if self.feedback is not None:
-            self.feedback.watch(self)
-
-    def gap(self) -> None:
-        """Too many are: the picture begins anew."""
-        self._want_keyframe()
-
-    def restarted(self) -> None:
-        """The sender numbers anew; its clock may be another."""
-        self.sender_report = None
-
-    def _want_keyframe(self) -> None:
-        if self._can_ask:
-            self._wants_keyframe = True
-            self.attention()
+    def set_ssrc(self, ssrc: int, layer: Layer | None = None) -> None:
+        """A layer's SSRC was learned or changed."""
+        (layer or self.layers[0]).set_ssrc(ssrc)
 
     @property
-    def _can_ask(self) -> bool:
+    def can_ask(self) -> bool:
+        """Whether its sender takes requests for key frames."""
         return self.kind == "video" and ("nack pli" in self.chosen.feedback or "ccm fir" in self.chosen.feedback)
 
     def set_muted(self, muted: bool) -> None:
         """Enforced here: what a muted source still sends reaches nobody."""
         if muted == self.muted:
             return
-        self.track.muted = muted
-        if not muted:
-            self.track.resync()
-            self._want_keyframe()
+        for layer in self.layers:
+            layer.track.muted = muted
+            if not muted:
+                layer.track.resync()
+                if layer.ssrc:
+                    layer.want_keyframe()
 
-    def request_keyframe(self, now: float, *, newcomer: bool = False) -> None:
-        """A receiver needs a key frame: ask now, or as soon as the throttle allows; again when none comes."""
-        if self.feedback is None or not self._can_ask:
-            return
-        self._newcomer |= newcomer
-        interval = NEWCOMER_INTERVAL_S if self._newcomer else KEYFRAME_INTERVAL_S
-        if not self.ssrc or now - self._requested_at < interval:
-            self._want_keyframe()
-            return
-        self._wants_keyframe = self._newcomer = False
-        self.keyframe_requests += 1
-        self._awaited, self._tries = self.track.keyframes, KEYFRAME_TRIES
-        self._fir_number += 1  # another number is another request (RFC 5104, 4.3.1.2)
-        self._ask_keyframe(now)
-        self.attention()
-
-    def _ask_keyframe(self, now: float) -> None:
-        if self.feedback is None:
-            return
-        self._requested_at = now
-        self._tries -= 1
-        pli = "nack pli" in self.chosen.feedback
-        request = rtcp.pli(1, self.ssrc) if pli else rtcp.fir(1, self.ssrc, self._fir_number)
-        self.feedback.send_feedback(rtcp.receiver_report(1, []) + request)
-
-    def _remind(self, now: float, round_trip: float) -> None:
-        """Ask again: the request may have been lost, and Chromium ignores one within 0.3 s of another."""
-        if self.track.keyframes != self._awaited or self._tries <= 0 or self.muted:
-            self._awaited = None
-        elif now - self._requested_at >= max(REMIND_S, round_trip * 1.2):
-            self._ask_keyframe(now)
-
-    def tick(self, now: float, round_trip: float) -> bool:
-        """Fifty times a second: requests for what is missing, key frame requests that waited. False: no need."""
-        if self.feedback is None:
-            return False
-        if self.track.waiting:
-            missing = self.track.due(now, round_trip)
-            if missing and "nack" not in self.chosen.feedback:
-                self._want_keyframe()  # nothing else would mend the picture
-            elif missing:
-                packet = rtcp.nack(1, self.ssrc, [number & 0xFFFF for number in missing])
-                self.feedback.send_feedback(rtcp.receiver_report(1, []) + packet)
-        if self._awaited is not None:
-            self._remind(now, round_trip)
-        if self._wants_keyframe and self.ssrc:
-            self.request_keyframe(now)
-        return self._wants_keyframe or self._awaited is not None or self.track.waiting
+    def request_keyframe(self, now: float) -> None:
+        """Somebody needs a key frame of the best layer."""
+        self.best.request_keyframe(now)
 
     def look(self, now: float) -> None:
         """A few times a second: its counters, for the meter."""
-        track = self.track
-        self.meter.look(
-            Look(now, track.received, track.octets, track.lost, track.keyframes), muted=self.muted or not self.ssrc
-        )
+        tracks = [layer.track for layer in self.layers]
+        received, octets = sum(track.received for track in tracks), sum(track.octets for track in tracks)
+        lost, keyframes = sum(track.lost for track in tracks), sum(track.keyframes for track in tracks)
+        self.meter.look(Look(now, received, octets, lost, keyframes), muted=self.muted or not self.ssrc or self.resting)
+        if not self.layered:
+            self.layers[0].bitrate = self.meter.bitrate
 
-    def report_block(self, now: float) -> rtcp.ReportBlock | None:
-        """What a receiver report says about this source; None before its first packet."""
-        if not self.ssrc or not self.track.started:
-            return None
-        fraction, lost, highest, jitter = self.track.report()
-        last, delay = 0, 0
-        if self.sender_report is not None:
-            report, arrived = self.sender_report
-            last = report.ntp >> 16 & 0xFFFFFFFF
-            delay = int((now - arrived) * 65536) & 0xFFFFFFFF
-        return rtcp.ReportBlock(self.ssrc, fraction, lost, highest, jitter, last, delay)
+    def look_at_layers(self, now: float) -> bool:
+        """Ten times a second: True when an encoding came to life or died."""
+        changed = [layer.look(now) for layer in self.layers] if self.layered else []
+        if self._tapped is not None and self._tapped is not self.best and any(changed):
+            self._move_taps(now)
+        return any(changed)
 
-    def on_sender_report(self, report: rtcp.SenderReport, now: float) -> None:
-        """The source's clock: receivers get it at once when they had none, so that lips match soon."""
-        self.sender_report = (report, now)
+    def _move_taps(self, now: float) -> None:
+        for tap in self._taps:
+            if self._tapped is not None:
+                self._tapped.track.remove_tap(tap)
+            self.best.track.add_tap(tap)
+        self._tapped = self.best
+        self.best.request_keyframe(now)
+
+    def on_sender_report(self, layer: Layer, report: rtcp.SenderReport, now: float) -> None:
+        """A layer's clock: receivers get it at once when they had none, so that lips match soon."""
+        layer.sender_report = (report, now)
+        if self.layered:
+            rate = self.chosen.codec.clock_rate
+            self._clock = self._clock or (report.ntp, report.timestamp)
+            ntp, timestamp = self._clock
+            # Every layer's clock begins anywhere; what they have in common is the sender's time of day.
+            common = timestamp + (report.ntp - ntp) * rate // (1 << 32)
+            layer.track.shift = (common - report.timestamp) & 0xFFFFFFFF
         for consumer in self.consumers:
             if not consumer.reported:
                 consumer.send_report(now)
 
     def ceiling(self, now: float) -> int | None:
-        """The bitrate (bit/s) the slowest receiver's estimate leaves for this source; None without one."""
+        """The bitrate (bit/s) the slowest receiver's estimate leaves for this source; None without one.
+
+        With several encodings no receiver limits the sender: each gets the one that fits.
+        """
+        if sum(layer.live for layer in self.layers) > 1:
+            return None
         limits = [limit for consumer in self.consumers if (limit := consumer.ceiling(now)) is not None]
         return max(REMB_FLOOR, min(limits)) if limits else None
 
@@ -233,5 +257,7 @@ class Producer:
         for consumer in list(self.consumers):
             consumer.close()
         self.consumers.clear()
-        self.track.close()
+        for layer in self.layers:
+            layer.close()
+        self._taps.clear()
         self.feedback = None

@@ -10,6 +10,7 @@ from media import codecs
 from media.errors import Full, NotJoined
 from media.participant import Participant
 from media.producer import Producer
+from media.speaking import Speakers
 from media.transport import UdpTransport
 
 MAX_PARTICIPANTS = 16  # of one room; visits have up to 12 people
@@ -17,7 +18,6 @@ FEEDBACK_EVERY = 5  # steps of 20 ms: transport-wide feedback
 LOOK_EVERY = 15
 REPORT_EVERY = 50
 STATS_EVERY = 100
-SPEAKING_DBOV = 50.0  # quieter than -50 dBov is not speech
 
 
 class Room:
@@ -40,7 +40,8 @@ class Room:
         self._candidates = candidates
         self._clock = clock
         self._new_track_id = new_track_id
-        self._speakers: list[str] = []
+        self._speakers = Speakers()
+        self._unsettled = False
         self._phase = phase
         self.figures: dict[str, Any] = {}
         """What the last statistics said."""
@@ -109,6 +110,7 @@ class Room:
             for producer in added:
                 other.subscribe(producer, publisher.id)
             other.negotiate()
+        self._unsettled = True
 
     def _ended(self, gone: list[Producer]) -> None:
         for other in self.participants.values():
@@ -125,7 +127,10 @@ class Room:
             self.feedback(now)
         if turn % LOOK_EVERY == 0:
             self.look(now)
-            self.speakers()
+            self.speakers(now)
+            self.allocate(now)
+        elif self._unsettled:
+            self.allocate(now)
         if turn % REPORT_EVERY == 0:
             self.report(now)
         if turn % STATS_EVERY == 0:
@@ -140,12 +145,28 @@ class Room:
                 incoming.mend(now, participant.round_trip)
 
     def feedback(self, now: float) -> None:
-        """Ten times a second: ours to publishers, receivers' to us."""
+        """Ten times a second: feedback both ways, and encodings that came to life or died."""
         for participant in self.participants.values():
-            if participant.incoming is not None:
-                participant.incoming.feedback()
+            incoming = participant.incoming
+            if incoming is not None:
+                incoming.feedback()
+                self._unsettled |= incoming.look_at_layers(now)
             if participant.outgoing is not None:
                 participant.outgoing.look(now)
+
+    def unsettle(self, now: float = 0.0) -> None:
+        """Somebody's wishes or bandwidth changed: what everybody gets is decided anew with the next step."""
+        self._unsettled = True
+
+    def allocate(self, now: float) -> None:
+        """Three times a second, and when something changed: what of each picture everybody gets."""
+        self._unsettled = False
+        for participant in self.participants.values():
+            if participant.outgoing is not None:
+                participant.outgoing.on_estimate = self.unsettle
+                participant.outgoing.allocate(now, self._speakers.order)
+        for participant in self.participants.values():
+            participant.tell_wanted(now)
 
     def report(self, now: float) -> None:
         """Once a second: reports both ways; people who are nowhere any more are let go."""
@@ -163,17 +184,14 @@ class Room:
             for producer in participant.producers():
                 producer.look(now)
 
-    def speakers(self) -> None:
-        """Tell who speaks, loudest first, when that changed."""
-        loud: list[tuple[float, str]] = []
+    def speakers(self, now: float) -> None:
+        """Tell who speaks, the dominant one first, when that changed."""
+        levels: dict[str, float] = {}
         for participant in self.participants.values():
-            levels = [p.audio_level for p in participant.producers() if p.source == "microphone" and not p.muted]
-            if levels and min(levels) < SPEAKING_DBOV:
-                loud.append((min(levels), participant.id))
-        speakers = [identifier for _, identifier in sorted(loud)]
-        if speakers != self._speakers:
-            self._speakers = speakers
-            self.emit("speakers", {"participants": speakers})
+            found = [p.audio_level for p in participant.producers() if p.source == "microphone" and not p.muted]
+            levels[participant.id] = min(found, default=127.0)
+        if self._speakers.look(levels, now):
+            self.emit("speakers", {"participants": self._speakers.speaking})
 
     def stats(self) -> dict[str, Any]:
         """By participant."""

@@ -249,6 +249,13 @@ class MediaNegotiation:
             ]
             await self._store.set_person(appointment_id, participant_id, tracks=json.dumps(tracks))
             await self.on_tracks(appointment_id, participant_id)
+        elif name == "wanted":
+            wanted = [
+                {"source": each["source"], "wanted": bool(each["wanted"]), "rids": [str(rid) for rid in each["rids"]]}
+                for each in params["tracks"]
+            ]
+            payload = {"generation": room.generation, "tracks": wanted}
+            await self._sessions.tell(appointment_id, participant_id, "media.wanted", payload)
         elif name == "connection" and params.get("state") == "failed":
             log.info("media_connection_failed", extra={"connection": params.get("connection")})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -79,7 +80,7 @@ class Bridge:
 
 @asynccontextmanager
 async def call(
-    worker: Worker, *identifiers: str, codec: str = "", hide: str = ""
+    worker: Worker, *identifiers: str, codec: str = "", hide: str = "", simulcast: str = ""
 ) -> AsyncIterator[tuple[Bridge, list[Page]]]:
     """One Chromium process for each person, in the call; their pages prefer ``codec`` and hide lines with ``hide``."""
     bridge = Bridge(worker, str(uuid7()))
@@ -95,7 +96,9 @@ async def call(
             )
             stack.push_async_callback(browser.close)
             page = await browser.new_page()
-            await page.goto(f"http://127.0.0.1:{server.port}/?id={identifier}&codec={codec}&hide={hide}")
+            await page.goto(
+                f"http://127.0.0.1:{server.port}/?id={identifier}&codec={codec}&hide={hide}&simulcast={simulcast}"
+            )
             await page.evaluate("start()")
             pages.append(page)
         yield bridge, pages
@@ -187,6 +190,43 @@ async def test_a_browser_that_knows_only_fir_sends_key_frames_for_it(worker: Wor
         sent = await patient.evaluate("report()")
         assert sent["firReceived"] >= 1
         assert sent["pliReceived"] == 0
+
+
+async def pictures(page: Page, lines: int, since: float, count: int) -> list[list[float]]:
+    """Wait until ``count`` pictures of so many lines have been shown since then: all [time in ms, lines] since."""
+
+    async def ask() -> list[list[float]]:
+        while True:
+            found: list[list[float]] = await page.evaluate("since => shown.filter(([at]) => at >= since)", since)
+            if sum(1 for _, height in found if height == lines) >= count:
+                return found
+            await asyncio.sleep(0.1)
+
+    try:
+        return await asyncio.wait_for(ask(), 20)
+    except TimeoutError:
+        raise AssertionError(f"no {lines} lines: {await page.evaluate('shown.slice(-5)')}") from None
+
+
+@best_path
+async def test_a_receiver_gets_the_encoding_that_fits_what_it_shows(worker: Worker) -> None:
+    async with call(worker, "patient", "doctor", simulcast="1") as (bridge, pages):
+        _, doctor = pages
+        await until(doctor, lambda r: r["framesDecoded"] > 5)
+        await doctor.evaluate("watchPictures()")
+        await pictures(doctor, 540, 0, 20)
+        tracks = (await bridge.ask("doctor", "stats"))["rooms"][bridge.room]["patient"]["tracks"]
+        camera = next(track for track in tracks if track["source"] == "camera")
+        assert [layer["rid"] for layer in camera["layers"]] == ["q", "h", "f"]
+        longest = 0.0
+        for shown, lines in ((120, 135), (540, 540), (260, 270), (135, 135), (540, 540)):
+            since = await doctor.evaluate("performance.now()")
+            await bridge.ask("doctor", "prefer", track_id=camera["track_id"], max_height=shown)
+            seen = await pictures(doctor, lines, since, 15)
+            longest = max(longest, *(after[0] - before[0] for before, after in itertools.pairwise(seen)))
+            heights = [height for _, height in seen]
+            assert set(heights[heights.index(lines) :]) == {lines}, "once there it stays"
+        assert longest <= 500, f"a picture stood still for {longest:.0f} ms"
 
 
 @best_path

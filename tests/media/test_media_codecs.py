@@ -18,6 +18,7 @@ from media.codecs import Preferences
 from media.connection import Connection
 from media.control import Control
 from media.dtls import Certificate
+from media.layer import Layer
 from media.outgoing import Outgoing
 from media.producer import Producer
 from media.rtp import red
@@ -298,7 +299,7 @@ def test_payload_types_run_out_without_harm(transport: UdpTransport) -> None:
         def send_feedback(self, packet: bytes) -> None:
             raise AssertionError("nothing to ask for")
 
-        def watch(self, producer: Producer) -> None:
+        def watch(self, layer: Layer) -> None:
             raise AssertionError("nothing to wait for")
 
     added = 0

@@ -14,6 +14,7 @@ from media import codecs, sdp
 from media.connection import Connection
 from media.dtls import Certificate
 from media.incoming import Incoming
+from media.layer import Layer
 from media.producer import Producer
 from media.rtp import rtcp
 from media.rtp.estimate import CEILING, FLOOR, START, LossEstimate
@@ -33,7 +34,7 @@ class Back:
     def send_feedback(self, packet: bytes) -> None:
         self.sent.append(packet)
 
-    def watch(self, producer: Producer) -> None:
+    def watch(self, layer: Layer) -> None:
         self.watched += 1
 
 
@@ -80,10 +81,10 @@ async def test_fir_alone_is_numbered_and_throttled(transport: UdpTransport) -> N
     for now in (10.0, 10.1, 10.4):
         producer.request_keyframe(now)
     assert len(back.sent) == 1
-    producer.tick(10.45, 0.1)
+    producer.layers[0].tick(10.45, 0.1)
     assert [packet[24] for packet in back.sent] == [1, 1], "no key frame came: the same request once more"
     for step in range(200):
-        producer.tick(10.5 + step * 0.02, 0.1)
+        producer.layers[0].tick(10.5 + step * 0.02, 0.1)
     numbers = [packet[24] for packet in back.sent]
     assert numbers == sorted(numbers)
     assert set(numbers) == {1, 2}, "what was asked meanwhile is another request, with another number"

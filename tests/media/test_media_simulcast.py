@@ -1,0 +1,234 @@
+"""Several encodings of a camera: described, told apart by their RIDs, each with its clock and its key frames."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from media import codecs, sdp
+from media.demand import Wanted
+from media.dtls import Certificate
+from media.errors import InvalidSdp
+from media.incoming import Incoming
+from media.outgoing import Outgoing
+from media.producer import Producer
+from media.rtp import rtcp
+from media.transport import Connection, UdpTransport
+from tests.media.paths import RTX_TYPE, VIDEO_TYPE, rtp
+from tests.media.test_media_path_twins import vp8
+
+MID_ID, RID_ID, REPAIRED_ID = 4, 10, 11
+OFFER = f"""v=0
+o=- 1 1 IN IP4 127.0.0.1
+s=-
+t=0 0
+a=group:BUNDLE 0
+m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_TYPE} {RTX_TYPE}
+c=IN IP4 0.0.0.0
+a=ice-ufrag:abcd
+a=ice-pwd:{"p" * 24}
+a=fingerprint:sha-256 {":".join(["AB"] * 32)}
+a=setup:actpass
+a=mid:0
+a=extmap:{MID_ID} {sdp.MID}
+a=extmap:{RID_ID} {sdp.RID}
+a=extmap:{REPAIRED_ID} {sdp.REPAIRED_RID}
+a=sendonly
+a=rtcp-mux
+a=rtpmap:{VIDEO_TYPE} VP8/90000
+a=rtcp-fb:{VIDEO_TYPE} nack
+a=rtcp-fb:{VIDEO_TYPE} nack pli
+a=rtcp-fb:{VIDEO_TYPE} goog-remb
+a=rtpmap:{RTX_TYPE} rtx/90000
+a=fmtp:{RTX_TYPE} apt={VIDEO_TYPE}
+a=rid:q send
+a=rid:h send
+a=rid:f send
+a=simulcast:send q;h;f
+"""
+RIDS = {"q": 11, "h": 12, "f": 13}
+
+
+class Overheard(Connection):
+    """A connection whose reports can be read before they are encrypted."""
+
+    def __init__(self, transport: UdpTransport) -> None:
+        super().__init__(transport, 0.0)
+        self.reports: list[bytes] = []
+
+    def send_rtcp(self, packet: bytes) -> None:
+        self.reports.append(packet)
+
+    def heard(self, kind: type) -> list[rtcp.Part]:
+        found = [part for packet in self.reports for part in rtcp.parse(packet) if isinstance(part, kind)]
+        self.reports.clear()
+        return found
+
+
+class Call:
+    """A camera that comes in, and a receiver, without a network."""
+
+    def __init__(self, transport: UdpTransport, offer: str = OFFER) -> None:
+        self.connection = Overheard(transport)
+        self.incoming = Incoming(self.connection)
+        self.answer = self._negotiate(offer)
+        self.outgoing = Outgoing(Connection(transport, 0.0))
+        consumer = self.outgoing.add(self.camera, "somebody")
+        assert consumer is not None
+        self.consumer = consumer
+        self.numbers = dict.fromkeys(RIDS, 0)
+
+    def _negotiate(self, offer: str) -> str:
+        names = iter(("track", "other"))
+        answer, _, _ = self.incoming.negotiate(sdp.parse(offer), {"0": "camera"}, [], lambda source: next(names))
+        return answer
+
+    @property
+    def camera(self) -> Producer:
+        return self.incoming.producers["0"]
+
+    def send(self, rid: str, now: float, *, key: bool = False, named: bool = True, lines: int = 0) -> None:
+        """A packet of an encoding, handed in as if unknown, as the path does."""
+        self.numbers[rid] += 1
+        elements = [(MID_ID, b"0"), (RID_ID, rid.encode())] if named else []
+        packet = rtp(RIDS[rid], self.numbers[rid], vp8(self.numbers[rid], 0, key, lines), elements=elements)
+        self.incoming.unknown(packet, now)
+
+    def live(self) -> list[str]:
+        return [layer.rid for layer in self.camera.layers if layer.live]
+
+    @property
+    def sends(self) -> str | None:
+        layer = self.consumer.sends
+        return layer.rid if layer is not None else None
+
+
+@pytest.fixture
+async def call() -> AsyncIterator[Call]:
+    transport = UdpTransport(Certificate(), time.monotonic)
+    transport.open("127.0.0.1", 0)
+    made = Call(transport)
+    yield made
+    made.incoming.close()
+    made.outgoing.close()
+    await transport.close()
+
+
+def test_the_answer_takes_every_encoding_in_the_order_of_the_offer(call: Call) -> None:
+    lines = call.answer.split("\r\n")
+    for line in ("a=rid:q recv", "a=rid:h recv", "a=rid:f recv", "a=simulcast:recv q;h;f"):
+        assert line in lines
+    assert f"a=extmap:{RID_ID} {sdp.RID}" in lines
+    assert f"a=extmap:{REPAIRED_ID} {sdp.REPAIRED_RID}" in lines
+    assert [layer.rid for layer in call.camera.layers] == ["q", "h", "f"]
+    before = call.camera
+    call._negotiate(OFFER)
+    assert call.camera is before, "offered again it is the same track"
+    call._negotiate(OFFER.replace("a=simulcast:send q;h;f\n", ""))
+    assert call.camera is not before
+    assert not call.camera.layered
+
+
+@pytest.mark.parametrize(
+    ("line", "rids"),
+    [
+        ("a=simulcast:send ~q;h;f", ["q", "h", "f"]),
+        ("a=simulcast:send q,h;f", ["q", "f"]),
+        ("a=simulcast:recv x send q;h", ["q", "h"]),
+        ("a=simulcast:send q", []),
+        ("a=simulcast:recv q;h;f", []),
+        ("a=simulcast:send x;y;z", []),
+        ("a=simulcast:send", []),
+    ],
+)
+def test_other_ways_to_write_it(line: str, rids: list[str]) -> None:
+    media = sdp.parse(OFFER.replace("a=simulcast:send q;h;f", line)).media[0]
+    assert codecs.rids(media) == rids
+
+
+TOO_MANY = "\n".join(f"a=rid:{number} send" for number in range(9))
+
+
+@pytest.mark.parametrize("bad", ["a=rid:q send\na=rid:q send", "a=rid:" + "x" * 17 + " send", "a=rid:é send", TOO_MANY])
+def test_rids_that_lie_are_refused(bad: str) -> None:
+    with pytest.raises(InvalidSdp):
+        sdp.parse(OFFER.replace("a=rid:q send", bad))
+
+
+def test_each_encoding_finds_its_source_by_its_rid(call: Call) -> None:
+    for rid in RIDS:
+        call.send(rid, 0.0, key=True)
+    assert [layer.ssrc for layer in call.camera.layers] == list(RIDS.values())
+    assert [layer.track.received for layer in call.camera.layers] == [1, 1, 1]
+    call.incoming.unknown(rtp(99, 1, b"x", elements=[(MID_ID, b"0")]), 0.0)
+    call.incoming.unknown(rtp(98, 1, b"x", elements=[(MID_ID, b"0"), (RID_ID, b"nobody")]), 0.0)
+    assert [layer.track.received for layer in call.camera.layers] == [1, 1, 1], "without a RID it is nobody's"
+    repaired = [(MID_ID, b"0"), (REPAIRED_ID, b"h")]
+    call.incoming.unknown(rtp(22, 1, b"\x00\x05" + vp8(5, 0, False), kind=RTX_TYPE, elements=repaired), 0.0)
+    middle = call.camera.layers[1].track
+    assert (middle.recovered, middle.received) == (1, 2)
+
+
+def test_the_best_that_comes_is_sent_and_one_that_stops_is_left_at_once(call: Call) -> None:
+    now = 0.0
+    call.consumer.track.active = True
+
+    def tell(*rids: str) -> None:
+        nonlocal now
+        now += 0.1
+        for rid in rids:
+            call.send(rid, now, named=call.numbers[rid] == 0)
+        call.incoming.look_at_layers(now)
+        call.outgoing.allocate(now, [])
+        call.incoming.mend(now, 0.05)
+
+    tell()
+    assert call.sends == "q", "nothing comes yet"
+    tell("q", "h")
+    assert call.live() == ["q", "h"]
+    assert call.sends == "h", "never wait for one that does not come"
+    asked = call.connection.heard(rtcp.KeyframeRequest)
+    assert RIDS["h"] in {part.media_ssrc for part in asked if isinstance(part, rtcp.KeyframeRequest)}
+    tell("q", "h", "f")
+    assert call.sends == "f"
+    for _ in range(6):
+        tell("q", "h")
+    assert call.live() == ["q", "h"]
+    assert call.sends == "h"
+    call.consumer.max_height = 180
+    tell("q", "h")
+    assert call.sends == "q"
+    call.consumer.set_paused(True, now)
+    tell("q", "h")
+    assert call.sends is None
+
+
+def test_clocks_of_encodings_are_made_one_by_their_reports(call: Call) -> None:
+    for rid in RIDS:
+        call.send(rid, 0.0, key=True)
+    second = 1 << 32
+    for ssrc, ntp, timestamp in ((11, 5 * second, 1000), (12, 6 * second, 4_000_000_000), (13, 4 * second, 77)):
+        call.incoming.parts([rtcp.SenderReport(ssrc, ntp, timestamp, 1, 1)], 0.0)
+    shifts = [layer.track.shift for layer in call.camera.layers]
+    assert shifts == [0, (1000 + 90_000 - 4_000_000_000) & 0xFFFFFFFF, (1000 - 90_000 - 77) & 0xFFFFFFFF]
+
+
+def test_every_encoding_is_reported_and_no_receiver_limits_the_camera(call: Call) -> None:
+    for rid in RIDS:
+        call.send(rid, 0.0, key=True)
+    call.incoming.report(1.0)
+    blocks = call.connection.heard(rtcp.ReportBlock)
+    assert {block.ssrc for block in blocks if isinstance(block, rtcp.ReportBlock)} == set(RIDS.values())
+    assert call.camera.ceiling(1.0) is None
+
+
+def test_the_sender_hears_what_is_of_use(call: Call) -> None:
+    assert call.camera.wanted() == Wanted(True, ("f",)), "one receiver, one encoding"
+    call.consumer.max_height = 180
+    assert call.camera.wanted() == Wanted(True, ("q",))
+    call.consumer.set_paused(True, 0.0)
+    assert call.camera.wanted() == Wanted(False)
+    call.camera.add_tap(lambda *packet: None)
+    assert call.camera.wanted() == Wanted(True, ("q", "h", "f")), "a recording wants the best"
