@@ -9,6 +9,7 @@ from loadtests.media_link import Link
 from media import sdp
 
 EXTENSIONS = {1: sdp.AUDIO_LEVEL, 2: sdp.ABS_SEND_TIME, 3: sdp.TRANSPORT_CC, 4: sdp.MID}
+SIMULCAST = {10: sdp.RID, 11: sdp.REPAIRED_RID}
 OFFERED = {"audio": (1, 3, 4), "video": (2, 3, 4)}
 UNDERSTOOD = frozenset(EXTENSIONS.values())
 FEEDBACK = frozenset({"nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"})
@@ -24,6 +25,7 @@ class Planned:
     ssrc: int
     rtx_type: int | None
     rtx_ssrc: int
+    rids: tuple[str, ...] = ()  # of encodings, smallest first; their SSRCs are told by packets alone
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ def offer(link: Link, planned: list[Planned]) -> str:
         formats = str(one.payload_type) + (f" {one.rtx_type}" if one.rtx_type is not None else "")
         lines += [f"m={one.kind} 9 UDP/TLS/RTP/SAVPF {formats}", *_transport(link, "active"), f"a=mid:{one.mid}"]
         lines += [f"a=extmap:{number} {EXTENSIONS[number]}" for number in OFFERED[one.kind]]
+        if one.rids:
+            lines += [f"a=extmap:{number} {uri}" for number, uri in SIMULCAST.items()]
         lines += ["a=sendonly", f"a=msid:stream {one.kind}", "a=rtcp-mux", "a=rtcp-rsize"]
         if one.kind == "audio":
             lines += ["a=rtpmap:111 opus/48000/2", "a=rtcp-fb:111 transport-cc", "a=rtcp-fb:111 nack"]
@@ -75,7 +79,12 @@ def offer(link: Link, planned: list[Planned]) -> str:
         else:
             lines += ["a=rtpmap:96 VP8/90000"]
             lines += [f"a=rtcp-fb:96 {feedback}" for feedback in sorted(FEEDBACK)]
-            lines += ["a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96", f"a=ssrc-group:FID {one.ssrc} {one.rtx_ssrc}"]
+            lines += ["a=rtpmap:97 rtx/90000", "a=fmtp:97 apt=96"]
+        if one.rids:
+            lines += [*(f"a=rid:{rid} send" for rid in one.rids), f"a=simulcast:send {';'.join(one.rids)}"]
+            continue
+        if one.rtx_ssrc:
+            lines.append(f"a=ssrc-group:FID {one.ssrc} {one.rtx_ssrc}")
         lines += [f"a=ssrc:{ssrc} cname:peer" for ssrc in (one.ssrc, one.rtx_ssrc) if ssrc]
     return "\r\n".join(lines) + "\r\n"
 

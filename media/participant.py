@@ -63,6 +63,7 @@ class Participant:
         self._dirty = False
         self._muted: dict[str, bool] = {}  # by source: outlives a republish
         self._owner_of: dict[str, str] = {}  # track id -> participant id, for offers
+        self._wishes: dict[str, tuple[int | None, bool]] = {}  # by track: (max height, paused); outlive a connection
 
     # Publish
 
@@ -159,6 +160,9 @@ class Participant:
         consumer = outgoing.add(producer, stream)
         if consumer is not None:
             consumer.owner = owner
+            if producer.track_id in self._wishes:
+                consumer.max_height, consumer.unwanted = self._wishes[producer.track_id]
+                consumer.track.paused = consumer.unwanted
             self._owner_of[producer.track_id] = owner
             self._dirty = True
 
@@ -166,6 +170,7 @@ class Participant:
         """Somebody's tracks ended (their consumers closed themselves)."""
         for producer in producers:
             self._owner_of.pop(producer.track_id, None)
+            self._wishes.pop(producer.track_id, None)
         self._dirty = self.outgoing is not None
 
     def negotiate(self) -> None:
@@ -240,6 +245,7 @@ class Participant:
                     consumer.max_height = max_height
                 if paused is not None:
                     consumer.set_paused(paused, self._clock())
+                self._wishes[track_id] = consumer.max_height, consumer.unwanted
                 return
         raise NotJoined("There is no such track")
 
