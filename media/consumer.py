@@ -86,6 +86,7 @@ class Consumer:
         self._lowest_round_trip = 10.0
         self._reported_at = -REPORT_MAX_AGE_S
         self._resent_told = 0
+        self._choked = 0
         self.takes_red = False
         self.refused = False
         """The receiver's browser can't take what was offered: nothing is sent."""
@@ -123,6 +124,11 @@ class Consumer:
     @property
     def resent(self) -> int:
         return self.track.resent
+
+    def choked(self) -> bool:
+        """Whether what waited of it was dropped since the last call: it goes on at a key frame."""
+        before, self._choked = self._choked, self.track.choked
+        return self._choked != before
 
     def news(self) -> int:
         """Packets sent again since the last call."""

@@ -35,6 +35,7 @@ class Downlink:
         self._pace = 0.0
         self._told = 0.0
         self._told_of = (0, 0)
+        self._choked = 0
         self._set_pace()
 
     @property
@@ -78,6 +79,11 @@ class Downlink:
 
         if self._carrier is not None:
             self._carrier.in_rhythm(fill)
+
+    def choked(self) -> bool:
+        """Whether pictures were dropped since the last call: their tracks need key frames."""
+        before, self._choked = self._choked, self._link.choked
+        return self._choked != before
 
     def figures(self) -> dict[str, int]:
         """As docs/protocol.md, event ``stats``."""

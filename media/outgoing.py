@@ -255,6 +255,10 @@ class Outgoing:
         wanted = self.wanted if self.wanted is not None else self._guess()
         if downlink.look(wanted, padding, now) and self.on_estimate is not None:
             self.on_estimate(now)
+        if downlink.choked():
+            for consumer in self._by_ssrc.values():
+                if consumer.choked() and consumer.producer is not None:
+                    consumer.producer.request_keyframe(now)
 
     def _guess(self) -> int:
         """What would be sent if it fitted, where nobody says."""

@@ -67,6 +67,7 @@ typedef struct {
     const uint8_t *payload;
     uint32_t size;
     bs_place place; /* where its source has siblings */
+    int key;        /* begins a key frame */
 } bs_packet;
 
 /* A packet kept (history.c). */
@@ -233,6 +234,8 @@ struct bs_sink {
     uint8_t block[BS_MAX_BLOCK];
     bs_changes changes;
     int64_t next, rtx_sequence, offset, floor;
+    int64_t left;        /* after the highest number that went out */
+    double choked_until; /* 0: not; else a key frame is awaited, until then at most */
     int64_t base; /* what turns the clock that siblings share into ours; -1 while unknown */
     uint32_t picture, index; /* added to picture ids and TL0PICIDX */
     int has_last;
@@ -321,6 +324,7 @@ void bs_pace_forget(bs_link *link, const bs_sink *sink); /* what waits of a sink
 
 /* link.c: stamp, encrypt and commit. The bytes on the way, 0: it was dropped. */
 uint32_t bs_link_emit(bs_link *link, bs_queued *place, bs_sink *sink, int64_t number, double now);
+void bs_sink_choke(bs_sink *sink, double now); /* what waited of it is dropped: go on at a key frame */
 void bs_sink_emitted(bs_sink *sink, int64_t number, int64_t transport, const bs_queued *sent);
 
 /* send.c: a place to write a datagram for a link, and its commitment: the last step before the wire. */

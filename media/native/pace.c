@@ -6,7 +6,7 @@
 #include "internal.h"
 
 #define PACED_PACKETS 512
-#define PACED_WAIT_S 2.0
+#define PACED_WAIT_S 1.5
 #define DEBT_S 1.0
 #define BURST_S 0.04
 #define BURST_BYTES 4000.0
@@ -72,12 +72,28 @@ static bs_paced *take(bs_link *link, int priority) {
     return taken;
 }
 
-/* The oldest of what matters least goes, the newcomer among it. 0: nothing matters less. */
-static int make_room(bs_link *link, int priority) {
+static void forget(bs_link *link, const bs_sink *sink);
+
+/* Drop the oldest of a priority. A track that lost a part of its pictures may as well lose them all until the next
+ * key frame: the rest would only keep that waiting. */
+static void drop_oldest(bs_link *link, int priority, double now) {
+    bs_sink *sink = link->pacer.first[priority]->sink;
+    uint32_t before = link->figures.paced_packets;
+    if (sink) {
+        forget(link, sink);
+        link->figures.choked++;
+        bs_sink_choke(sink, now);
+    } else {
+        free(take(link, priority));
+    }
+    link->path->figures.drops[BS_DROP_PACED] += before - link->figures.paced_packets;
+}
+
+/* Of what matters least, the newcomer among it. 0: nothing matters less. */
+static int make_room(bs_link *link, int priority, double now) {
     for (int least = BS_PRIORITIES - 1; least >= priority; least--) {
         if (!link->pacer.first[least]) continue;
-        free(take(link, least));
-        link->path->figures.drops[BS_DROP_PACED]++;
+        drop_oldest(link, least, now);
         return 1;
     }
     return 0;
@@ -86,10 +102,13 @@ static int make_room(bs_link *link, int priority) {
 static int hold(bs_link *link, const bs_queued *place, int priority, bs_sink *sink, int64_t number, double now) {
     bs_pacer *pacer = &link->pacer;
     bs_paced *held = NULL;
-    if (link->figures.paced_packets < PACED_PACKETS || make_room(link, priority))
+    if (!link->figures.paced_packets) enlist(link);
+    int room = link->figures.paced_packets < PACED_PACKETS || make_room(link, priority, now);
+    if (room && !(sink && sink->choked_until > 0)) /* else its number is no longer its own */
         held = malloc(sizeof *held + place->size);
     if (!held) {
         link->path->figures.drops[BS_DROP_PACED]++;
+        if (!link->figures.paced_packets) delist(link);
         return 0;
     }
     held->next = NULL;
@@ -105,7 +124,7 @@ static int hold(bs_link *link, const bs_queued *place, int priority, bs_sink *si
     else
         pacer->first[priority] = held;
     pacer->last[priority] = held;
-    if (!link->figures.paced_packets++) enlist(link);
+    link->figures.paced_packets++;
     link->figures.paced_bytes += held->size;
     return 1;
 }
@@ -126,8 +145,7 @@ int bs_pace_send(bs_link *link, bs_queued *place, int priority, bs_sink *sink, i
 static void drop_stale(bs_link *link, double now) {
     for (int priority = 0; priority < BS_PRIORITIES; priority++) {
         while (link->pacer.first[priority] && now - link->pacer.first[priority]->since > PACED_WAIT_S) {
-            free(take(link, priority));
-            link->path->figures.drops[BS_DROP_PACED]++;
+            drop_oldest(link, priority, now);
         }
     }
 }
@@ -160,8 +178,7 @@ void bs_path_pace(bs_path *path, double now) {
     }
 }
 
-void bs_pace_forget(bs_link *link, const bs_sink *sink) {
-    if (!link->figures.paced_packets) return;
+static void forget(bs_link *link, const bs_sink *sink) {
     for (int priority = 0; priority < BS_PRIORITIES; priority++) {
         bs_paced *at = link->pacer.first[priority];
         link->pacer.first[priority] = link->pacer.last[priority] = NULL;
@@ -182,5 +199,10 @@ void bs_pace_forget(bs_link *link, const bs_sink *sink) {
             at = next;
         }
     }
+}
+
+void bs_pace_forget(bs_link *link, const bs_sink *sink) {
+    if (!link->figures.paced_packets) return;
+    forget(link, sink);
     if (!link->figures.paced_packets) delist(link);
 }

@@ -73,6 +73,7 @@ typedef struct {
     uint64_t bytes_out;
     uint32_t paced_packets; /* that wait now */
     uint32_t paced_bytes;
+    uint32_t choked; /* of all its sinks */
 } bs_link_figures;
 
 /* Packets that left together, as feedback told of them. */
@@ -129,6 +130,7 @@ typedef struct {
     uint32_t source; /* the id of what it forwards now, 0 for none */
     uint32_t target; /* of what it goes over to */
     uint32_t shift;  /* added to timestamps */
+    uint32_t choked; /* times all that waited was dropped: from then on it waits for a key frame */
 } bs_sink_figures;
 
 typedef struct {

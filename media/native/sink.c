@@ -7,6 +7,7 @@
 #define RESEND_INTERVAL_S 0.015 /* the same packet is not sent again sooner: two requests crossed */
 #define RESENDS_PER_INTERVAL 150
 #define MAX_KEEP 4096
+#define CHOKED_S 3.0 /* a key frame may be one we can't tell */
 #define MAX_PADDING 255  /* bytes, as one byte counts them */
 #define WORTH_A_COPY 500 /* bytes a probe lacks: less is padding alone */
 #define PADS_AT_ONCE 64
@@ -47,6 +48,7 @@ bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t f
     sink->link = link;
     sink->ssrc = ssrc;
     sink->next = (int64_t)first_sequence + 65536;
+    sink->left = sink->next;
     sink->rtx_sequence = first_sequence;
     sink->rtx_type = -1;
     sink->resync = 1;
@@ -200,7 +202,16 @@ static bs_queued *compose(bs_sink *sink, const bs_packet *packet, const bs_mappi
     return place;
 }
 
+/* The numbers of what was dropped are used again: the receiver sees a pause, not loss. */
+void bs_sink_choke(bs_sink *sink, double now) {
+    sink->figures.choked++;
+    sink->choked_until = now + CHOKED_S;
+    sink->next = sink->left;
+    sink->resync = 1;
+}
+
 void bs_sink_emitted(bs_sink *sink, int64_t number, int64_t transport, const bs_queued *sent) {
+    if (number >= sink->left) sink->left = number + 1;
     if (!sink->keep) return;
     bs_ciphertext *kept = &sink->ciphertexts[number & (sink->keep - 1)];
     if (kept->room < sent->size) {
@@ -228,6 +239,10 @@ static void remember(bs_sink *sink, const bs_packet *packet, const bs_mapping *a
 void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, double now) {
     bs_link *link = sink->link;
     if (!sink->figures.active || sink->figures.paused || !link) return;
+    if (sink->choked_until > 0) {
+        if (!packet->key && now < sink->choked_until) return;
+        sink->choked_until = 0;
+    }
     if (sink->resync) {
         if (!link->outgoing || !link->address.family) return;
         sink->resync = 0;

@@ -149,6 +149,7 @@ void bs_source_receive(bs_source *source, bs_packet *packet, double now) {
         figures->level += ((packet->level & 0x7F) - figures->level) * 0.1;
     else if (bs_is_keyframe(source->codec, packet->payload, packet->size)) {
         uint32_t lines = bs_picture_lines(source->codec, packet->payload, packet->size);
+        packet->key = 1;
         figures->keyframes++;
         if (lines) figures->lines = lines;
         if (source->entering && sequence == source->unwrapper.highest && !figures->muted) enter(source, packet, now);

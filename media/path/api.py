@@ -52,7 +52,8 @@ MAX_MAPPINGS = 8  # changes of numbering a late NACK can still be translated thr
 SOUND, AGAIN, CAMERA, SCREEN, PADDING = range(5)
 """What goes first where a receiver's rate does not suffice for all: sound is never kept waiting."""
 PACED_PACKETS = 512  # that wait on one link at most
-PACED_WAIT_S = 2.0  # what waited longer is dropped: it would only make the rest late
+PACED_WAIT_S = 1.5  # what waited longer is dropped: it would only make the rest late
+CHOKED_S = 3.0  # a track of which that happened waits so long for a key frame at most: it may be one we can't tell
 PACED_DEBT_S = 1.0  # that much of the rate sound may use up in advance
 PACED_BURST_S = 0.04  # unused rate that may be used at once
 PACED_BURST_BYTES = 4_000  # or this, where it is more
@@ -147,6 +148,14 @@ class Sink(Protocol):
     def resent(self) -> int: ...
     @property
     def resend_misses(self) -> int: ...
+    @property
+    def choked(self) -> int:
+        """Times that all of it that waited was dropped; then it goes on at the next key frame, which somebody asks for.
+
+        The receiver sees a pause, not loss: numbers go on from what went out.
+        """
+        ...
+
     @property
     def source(self) -> Source | None:
         """What it forwards now; None once closed."""
@@ -362,6 +371,10 @@ class Link(Protocol):
 
     @property
     def paced_bytes(self) -> int: ...
+    @property
+    def choked(self) -> int:
+        """Of all its sinks."""
+        ...
 
     def close(self) -> None: ...
 

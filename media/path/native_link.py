@@ -134,6 +134,10 @@ class NativeLink(NativeObject):
     def paced_bytes(self) -> int:
         return int(self._figures.paced_bytes)
 
+    @property
+    def choked(self) -> int:
+        return int(self._figures.choked)
+
     def close(self) -> None:
         if self.c is None:
             return

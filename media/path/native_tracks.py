@@ -66,6 +66,10 @@ class NativeSink(NativeObject):
         return int(self._figures.resend_misses)
 
     @property
+    def choked(self) -> int:
+        return int(self._figures.choked)
+
+    @property
     def shift(self) -> int:
         return int(self._figures.shift)
 

@@ -24,12 +24,13 @@ class Composed(NamedTuple):
 class Pacer:
     """One link's queue and its budget."""
 
-    __slots__ = ("_at", "_queues", "credit", "octets", "packets", "rate")
+    __slots__ = ("_at", "_queues", "choked", "credit", "octets", "packets", "rate")
 
     def __init__(self) -> None:
         self.rate = 0.0
         """Bytes a second; 0: as it comes."""
         self.credit = 0.0
+        self.choked = 0
         self.packets = 0
         self.octets = 0
         self._at = 0.0
@@ -48,19 +49,32 @@ class Pacer:
         """Something went out."""
         self.credit = max(-self.rate * PACED_DEBT_S, self.credit - size)
 
-    def hold(self, packet: Composed, priority: int, now: float) -> int:
-        """Keep it waiting; how many were dropped for want of room, -1: it was itself."""
+    def hold(self, packet: Composed, priority: int, now: float) -> tuple[bool, int]:
+        """Keep it waiting: whether it does, and how many were dropped for want of room."""
         dropped = 0
+        sink = packet.sink
         if self.packets >= PACED_PACKETS:
             least = next((each for each in range(PADDING, priority - 1, -1) if self._queues[each]), None)
             if least is None:
-                return -1
-            self._taken(self._queues[least].popleft()[0])
-            dropped = 1
+                return False, 1
+            dropped = self._drop_oldest(self._queues[least], now)
+        if sink is not None and sink.is_choked:
+            return False, dropped + 1  # its number is no longer its own
         self._queues[priority].append((packet, now))
         self.packets += 1
         self.octets += len(packet.data)
-        return dropped
+        return True, dropped
+
+    def _drop_oldest(self, queue: deque[tuple[Composed, float]], now: float) -> int:
+        """Of a track that lost a part of its pictures all go: the rest would only keep the next key frame waiting."""
+        sink, before = queue[0][0].sink, self.packets
+        if sink is None:
+            self._taken(queue.popleft()[0])
+        else:
+            self.forget(sink)
+            self.choked += 1
+            sink.choke(now)
+        return before - self.packets
 
     def take(self) -> Composed:
         """The next to go; there is one."""
@@ -71,8 +85,7 @@ class Pacer:
         dropped = 0
         for queue in self._queues:
             while queue and now - queue[0][1] > PACED_WAIT_S:
-                self._taken(queue.popleft()[0])
-                dropped += 1
+                dropped += self._drop_oldest(queue, now)
         return dropped
 
     def _taken(self, packet: Composed) -> Composed:

@@ -211,11 +211,11 @@ class PythonLink:
         if pacer.rate > 0:
             pacer.refill(now)
             if priority != SOUND and (pacer.packets or pacer.credit <= 0):
-                dropped = pacer.hold(packet, priority, now)
+                waits, dropped = pacer.hold(packet, priority, now)
                 if dropped:
-                    self._path.drops["paced"] += 1
+                    self._path.drops["paced"] += dropped
                 self._path.paced[self] = None
-                return dropped >= 0
+                return waits
         size = self.emit(packet, now)
         if size and pacer.rate > 0:
             pacer.spend(size)
@@ -280,6 +280,10 @@ class PythonLink:
     @property
     def paced_bytes(self) -> int:
         return self._pacer.octets
+
+    @property
+    def choked(self) -> int:
+        return self._pacer.choked
 
     def release(self, now: float) -> bool:
         """What waits and may go by now; whether anything still waits."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from media.path.api import (
     AGAIN,
     CAMERA,
+    CHOKED_S,
     INTERVAL_S,
     KEEP_S,
     MAX_MAPPINGS,
@@ -55,6 +56,7 @@ class PythonSink:
         self.octets = 0
         self.resent = 0
         self.resend_misses = 0
+        self.choked = 0
         self.source: PythonSource | None = source
         self.target: PythonSource | None = None
         self.shift = 0
@@ -69,6 +71,8 @@ class PythonSink:
         self._extensions = NO_EXTENSIONS
         self._priority = CAMERA
         self._next = first_sequence + 65536  # numbers of ours are endless too
+        self._left = self._next  # after the highest number that went out
+        self._choked_until = 0.0  # 0: not; else a key frame is awaited
         self._rtx_sequence = first_sequence
         self._mappings: deque[Numbering] = deque(maxlen=MAX_MAPPINGS)
         self._offset = 0
@@ -159,10 +163,14 @@ class PythonSink:
             self._base = shift - source.shift & 0xFFFFFFFF
         return shift
 
-    def forward(self, kept: Kept, level: int, now: float, place: Place | None) -> None:
+    def forward(self, kept: Kept, level: int, now: float, place: Place | None, key: bool) -> None:
         """Write and send one packet; ``place`` where pictures are numbered and the source has siblings."""
         if not self.active or self.paused:
             return
+        if self._choked_until:
+            if not key and now < self._choked_until:
+                return
+            self._choked_until = 0.0
         sequence = kept.sequence
         if self._resync:
             if not self._link.ready:
@@ -203,8 +211,21 @@ class PythonSink:
             place = self._last[2]
         self._last = timestamp, now, place
 
+    @property
+    def is_choked(self) -> bool:
+        """It waits for a key frame."""
+        return self._choked_until > 0
+
+    def choke(self, now: float) -> None:
+        """What waited of it was dropped. Its numbers are used again: the receiver sees a pause, not loss."""
+        self.choked += 1
+        self._choked_until = now + CHOKED_S
+        self._next = self._left
+        self._resync = True
+
     def emitted(self, number: int, transport: int, ciphertext: memoryview) -> None:
         """A packet of ours went out as this."""
+        self._left = max(self._left, number + 1)
         if self._ciphertexts:
             place = number & len(self._ciphertexts) - 1
             self._ciphertexts[place] = (number, transport, bytes(ciphertext))

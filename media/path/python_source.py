@@ -193,9 +193,11 @@ class PythonSource:
             nack.expected = sequence + 1
         else:
             self._out_of_order(sequence, now)
+        key = False
         if level >= 0:
             self.level += ((level & 0x7F) - self.level) * 0.1
         elif self._is_keyframe is not None and self._is_keyframe(payload):
+            key = True
             self.keyframes += 1
             self.lines = pictures.lines(self._codec, payload) or self.lines
             if self._entering and sequence == unwrapper.highest and not self.muted:
@@ -206,7 +208,7 @@ class PythonSource:
             return
         place = self.place(payload) if self.layered and self.place is not None else None
         for sink in self._sinks:
-            sink.forward(kept, level, now, place)
+            sink.forward(kept, level, now, place, key)
 
     def _out_of_order(self, sequence: int, now: float) -> None:
         nack, handler = self._nack, self.handler

@@ -214,10 +214,11 @@ class World:
         for peer in (self.sender, *self.receivers):
             link = peer.link
             told[peer.name] = (link.packets_in, link.bytes_in, link.packets_out, link.bytes_out)
-            told[f"{peer.name} waits"] = (link.paced_packets, link.paced_bytes, link.told())
+            told[f"{peer.name} waits"] = (link.paced_packets, link.paced_bytes, link.choked, link.told())
             for ssrc, sink in peer.sinks.items():
                 names = {id(track.source): track.name for track in self.tracks}
                 told[f"sink {ssrc}"] = (sink.packets, sink.octets, sink.resent, sink.resend_misses, sink.shift)
+                told[f"sink {ssrc} waited"] = sink.choked
                 told[f"sink {ssrc} of"] = (names.get(id(sink.source)), names.get(id(sink.target)))
         for track in self.tracks:
             source = track.source

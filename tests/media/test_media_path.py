@@ -10,6 +10,7 @@ import pytest
 from media.path.api import KEEP_S, RESENDS_PER_INTERVAL, RESTART_AFTER
 from media.rtp import rtcp, rtx
 from media.rtp.nack import MAX_MISSING
+from media.rtp.twcc import TwccReceiver
 from tests.media.paths import (
     AUDIO_TYPE,
     LEVEL_ID,
@@ -388,6 +389,88 @@ def test_keys_and_addresses_that_are_not_there_yet(world: World) -> None:
     world.poll()
     assert world.path.drops == {"before_dtls": 1}
     assert one.sinks[2000].packets == 0
+
+
+def test_a_burst_waits_for_its_turn_and_sound_never(world: World) -> None:
+    receiver = world.receivers[0]
+    receiver.link.pace(50_000.0)
+    for number in range(60):
+        world.sender.send(rtp(World.VIDEO, number, bytes(1000)))
+    world.sender.send(rtp(World.AUDIO, 1, b"sound", kind=AUDIO_TYPE))
+    world.poll(0.01)
+    got = receiver.packets()
+    assert [p.payload for p in got if p.type == AUDIO_TYPE] == [b"sound"]
+    assert 3 <= len(got) <= 8, "a little goes at once"
+    assert receiver.link.paced_packets == 60 - len(got) + 1
+    assert world.path.pacing
+    assert len(world.receivers[1].packets()) == 61, "nobody else waits"
+    receiver.sinks[2000].resend([(65_500 + 1) & 0xFFFF], world.now, 0.0)
+    begun = world.now
+    while world.path.pacing:
+        world.now += 0.005
+        world.path.pace(world.now)
+    got = receiver.packets()
+    assert got[0].type == RTX_TYPE, "what is missing goes before what is new"
+    assert numbers([p for p in got if p.type != RTX_TYPE], 65_500)[-1] == 59
+    assert 0.9 < world.now - begun < 1.5
+    assert "paced" not in world.path.drops
+
+
+def test_pictures_that_waited_too_long_give_way_to_a_key_frame(world: World) -> None:
+    receiver, sink = world.receivers[0], world.receivers[0].sinks[2000]
+    world.sender.send(rtp(World.VIDEO, 0, KEYFRAME + bytes(900)))
+    world.poll()
+    receiver.link.pace(4_000.0)
+    for number in range(1, 30):
+        world.sender.send(rtp(World.VIDEO, number, INTER + bytes(900)))
+    world.poll()
+    for step in range(80):
+        world.poll(0.02)
+        if step % 20 == 0:
+            world.sender.send(rtp(World.VIDEO, 30 + step // 20, INTER + bytes(900)))
+    assert sink.choked == receiver.link.choked == 1
+    assert receiver.link.paced_packets == 0
+    receiver.link.pace(1e6)
+    world.sender.send(rtp(World.VIDEO, 40, INTER + b"of no use"))
+    world.sender.send(rtp(World.VIDEO, 41, KEYFRAME + b"again"))
+    world.sender.send(rtp(World.VIDEO, 42, INTER + b"and on"))
+    world.poll(0.02)
+    got = receiver.packets()
+    assert [p.payload for p in got[-2:]] == [KEYFRAME + b"again", INTER + b"and on"]
+    assert numbers(got, 65_500) == list(range(len(got))), "the receiver misses nothing"
+    assert world.path.drops["paced"] > 10
+    assert len(world.receivers[1].packets()) == 37
+    sink.resend([(65_500 + len(got) - 2) & 0xFFFF], world.now, 0.0)
+    world.path.flush()
+    assert receiver.packets()[0].payload[2:] == KEYFRAME + b"again", "numbers used twice mean what went out"
+
+
+def test_what_goes_out_is_numbered_and_told(world: World) -> None:
+    receiver = world.receivers[0]
+    for number in range(40):
+        world.sender.send(rtp(World.VIDEO, number, bytes(200)))
+        world.sender.send(rtp(World.AUDIO, number, b"s", kind=AUDIO_TYPE))
+        world.poll(0.02)
+    receiver.sinks[2000].resend([(65_500 + 30) & 0xFFFF], world.now, 0.0)
+    assert receiver.sinks[2000].pad(1500, world.now) >= 1500
+    world.path.flush()
+    got = receiver.packets()
+    counted = [int.from_bytes(p.extensions[TWCC_ID], "big") for p in got]
+    assert counted == list(range(len(got))), "whatever leaves is counted, retransmission and padding too"
+    assert TWCC_ID not in next(p for p in world.receivers[1].packets() if p.type == AUDIO_TYPE).extensions
+    told = TwccReceiver()
+    for number in counted:
+        if number % 10 != 9:
+            told.arrived(number, 7.0 + number * 0.011)
+    for part in rtcp.parse(b"".join(told.feedback(1, 1))):
+        assert isinstance(part, rtcp.TwccFeedback)
+        assert receiver.link.acknowledge(part.body)
+    answer = receiver.link.told()
+    lost = len([n for n in counted if n % 10 == 9 and n != counted[-1]])
+    assert (answer.received, answer.lost) == (len([n for n in counted if n % 10 != 9]), lost)
+    assert len(answer.groups) > 30
+    assert not receiver.link.acknowledge(b"nonsense")
+    assert receiver.sinks[4000].pad(500, world.now) == 0, "sound has no way to send padding"
 
 
 def test_what_is_closed_stays_closed_in_any_order(media_path: str) -> None:
