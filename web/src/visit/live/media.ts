@@ -2,8 +2,9 @@
  * The media of one visit: both connections, their recovery, and the report about what arrives.
  */
 import { onNetworkChange } from "./link";
-import type { MediaOffer, MediaReset, TrackSource } from "./protocol";
+import type { MediaOffer, MediaReset, TrackSource, WantedPicture } from "./protocol";
 import { Publisher, type IceWays, type PathState } from "./publisher";
+import { ShownPictures } from "./shown";
 import type { VisitSignaling } from "./signaling";
 import { difference, NOTHING, summarise, type Totals } from "./statistics";
 import { Subscriber, type RemoteTracks } from "./subscriber";
@@ -27,9 +28,12 @@ export interface MediaListener {
 export class VisitMedia {
   private readonly publisher: Publisher;
   private readonly subscriber: Subscriber;
+  /** How large the page shows what comes in. */
+  readonly shown: ShownPictures;
   private readonly unlisten: () => void;
   private readonly reporter: number;
   private ways: IceWays = { iceServers: [], iceTransportPolicy: "all" };
+  private generation = 0;
   private before: Totals = NOTHING;
   private muted = new Map<TrackSource, boolean>();
 
@@ -63,6 +67,7 @@ export class VisitMedia {
       tracksChanged: listener.onTracks,
       changed: (state) => listener.onPath("subscribe", state),
     });
+    this.shown = new ShownPictures((wish) => signaling.call("media.prefer", wish));
     this.unlisten = onNetworkChange(() => {
       this.publisher.restart();
       this.subscriber.restart();
@@ -73,6 +78,7 @@ export class VisitMedia {
   /** `call.join` was accepted: a new life of both connections. */
   start(generation: number, ways: IceWays): void {
     this.ways = ways;
+    this.generation = generation;
     this.publisher.start(generation);
     this.subscriber.start(generation);
   }
@@ -81,9 +87,14 @@ export class VisitMedia {
     this.subscriber.handle(offer);
   }
 
+  wanted(generation: number, pictures: readonly WantedPicture[]): void {
+    if (generation === this.generation) this.publisher.want(pictures);
+  }
+
   reset({ connection, generation, reason }: MediaReset): void {
     // A server that is being replaced goes on until the new connections stand; a lost one does not.
     const keep = reason === "drain";
+    this.generation = generation;
     if (connection !== "subscribe") this.publisher.start(generation, keep);
     if (connection !== "publish") this.subscriber.start(generation, keep);
   }
@@ -119,6 +130,7 @@ export class VisitMedia {
   close(): void {
     this.unlisten();
     window.clearInterval(this.reporter);
+    this.shown.close();
     this.publisher.close();
     this.subscriber.close();
   }

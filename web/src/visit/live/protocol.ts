@@ -111,6 +111,13 @@ export interface MediaReset {
   reason: string;
 }
 
+/** Whether anybody is shown one of our pictures, and which of its encodings (none: there is one). */
+export interface WantedPicture {
+  source: TrackSource;
+  wanted: boolean;
+  rids: string[];
+}
+
 export interface ParticipantQuality {
   participant_id: string;
   quality: Quality;
@@ -128,6 +135,7 @@ export interface ServerEvents {
   "call.participant": { change: "joined" | "updated" | "left"; participant: LiveParticipant };
   "media.offer": MediaOffer;
   "media.reset": MediaReset;
+  "media.wanted": { generation: number; tracks: WantedPicture[] };
   "call.speakers": { participant_ids: string[] };
   "call.quality": { participants: ParticipantQuality[] };
   "call.mode": { mode: VisitMode; reason: ModeReason; callback_phone?: string | null };
@@ -156,6 +164,7 @@ export const SERVER_EVENT_NAMES: readonly ServerEventName[] = [
   "call.participant",
   "media.offer",
   "media.reset",
+  "media.wanted",
   "call.speakers",
   "call.quality",
   "call.mode",

@@ -5,8 +5,9 @@
  * removed, a new network, a lost connection to signaling) marks the connection as out of date,
  * and one loop offers the whole until the server has answered the newest.
  */
+import { activate, cameraEncodings, screenEncodings } from "./encodings";
 import { SignalingError } from "./link";
-import type { PublishedTrack, TrackSource } from "./protocol";
+import type { PublishedTrack, TrackSource, WantedPicture } from "./protocol";
 
 export type PathState = "idle" | "connecting" | "connected" | "interrupted";
 
@@ -32,9 +33,6 @@ const RETRY_AFTER_MS = 1_000;
 /** A connection that is replaced while it works is kept until the new one stands, or this long. */
 export const KEPT_MS = 5_000;
 const OVERLAP_MS = 2_500;
-/** Enough for a clear 720p picture of a person; the server's feedback goes below it. */
-const CAMERA_BITRATE = 1_800_000;
-const SCREEN_BITRATE = 2_500_000;
 
 export class Publisher {
   private pc: RTCPeerConnection | null = null;
@@ -46,6 +44,8 @@ export class Publisher {
   private closed = false;
   /** Media has flowed before: a new connection then replaces a lost one, and people should be told. */
   private stood = false;
+  /** What the server says of use to anybody; what it has said nothing of is sent as it began. */
+  private readonly useful = new Map<TrackSource, WantedPicture>();
   private timer: number | undefined;
   /** The connection before, still carrying media while the new one is built. */
   private former: RTCPeerConnection | null = null;
@@ -63,6 +63,7 @@ export class Publisher {
    */
   start(generation: number, keep = false): void {
     this.generation = generation;
+    this.useful.clear();
     const former = keep && this.pc?.connectionState === "connected" ? this.pc : null;
     if (former) {
       this.endFormer();
@@ -90,6 +91,12 @@ export class Publisher {
   remove(source: TrackSource): void {
     if (!this.wanted.delete(source)) return;
     this.changed();
+  }
+
+  /** Which of our pictures, and which encodings of them, anybody is shown. */
+  want(pictures: readonly WantedPicture[]): void {
+    for (const picture of pictures) this.useful.set(picture.source, picture);
+    void this.applyWanted();
   }
 
   /** Another network, or a path that died: look for a new one on the same connection. */
@@ -166,6 +173,7 @@ export class Publisher {
       const answer = await this.options.publish({ generation, sdp, tracks });
       if (pc !== this.pc) return true;
       await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      await this.applyWanted();
       return true;
     } catch (error) {
       // Superseded while under way: the newer connection has its own turn.
@@ -198,7 +206,7 @@ export class Publisher {
         const transceiver = pc.addTransceiver(track, {
           direction: "sendonly",
           ...(track.kind === "video" && {
-            sendEncodings: [{ maxBitrate: source === "screen" ? SCREEN_BITRATE : CAMERA_BITRATE }],
+            sendEncodings: source === "screen" ? screenEncodings() : cameraEncodings(track.getSettings()),
           }),
         });
         this.transceivers.set(source, transceiver);
@@ -211,6 +219,17 @@ export class Publisher {
       if (this.wanted.has(source) || transceiver.direction === "inactive") continue;
       transceiver.direction = "inactive";
       await transceiver.sender.replaceTrack(null);
+    }
+  }
+
+  private async applyWanted(): Promise<void> {
+    for (const [source, { sender }] of this.transceivers) {
+      const useful = this.useful.get(source);
+      if (!useful || !sender.track) continue;
+      const parameters = sender.getParameters();
+      if (!activate(parameters.encodings, useful)) continue;
+      // Refused while an offer is under way: its answer comes back here.
+      await sender.setParameters(parameters).catch(() => undefined);
     }
   }
 

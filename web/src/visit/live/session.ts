@@ -328,6 +328,11 @@ export class VisitSession {
     this.updateLocal({ deviceLoss: null });
   }
 
+  /** A place on the page shows a track this many device pixels high; 0: nobody can see it there. */
+  shown(place: string, trackId: string, pixels: number): void {
+    this.media?.shown.set(place, trackId, pixels);
+  }
+
   stopScreen(): void {
     const { screen } = this.view.local;
     if (!screen) return;
@@ -451,6 +456,9 @@ export class VisitSession {
       case "media.reset":
         this.early = [];
         this.media?.reset(event.payload);
+        break;
+      case "media.wanted":
+        this.media?.wanted(event.payload.generation, event.payload.tracks);
         break;
       case "call.held":
       case "call.removed":

@@ -205,6 +205,7 @@ function applyEvent(state: VisitState, event: ServerEvent): VisitState {
     case "call.participant":
       return applyParticipant(state, event.payload.change, event.payload.participant);
     case "media.offer":
+    case "media.wanted":
       return state;
     case "media.reset":
       return { ...state, generation: Math.max(state.generation, event.payload.generation) };

@@ -85,7 +85,13 @@ export function Call({
           />
         </header>
         <CallBanner session={session} view={view} text={text} />
-        <Stage view={view} text={text} mode={stage} session={session} />
+        <Stage
+          view={view}
+          text={text}
+          mode={stage}
+          session={session}
+          onShown={(trackId, pixels) => session.shown("call", trackId, pixels)}
+        />
         <div className="v-controls" role="toolbar" aria-label={text("call.label")}>
           <Control
             icon={local.muted || !local.microphone ? "microphoneOff" : "microphone"}
@@ -185,7 +191,15 @@ export function Call({
         desk={visit.you.role === "practitioner"}
         onClose={() => setAsking(null)}
       />
-      {floating.room && <Floating room={floating.room} session={session} view={view} text={text} />}
+      {floating.room && (
+        <Floating
+          room={floating.room}
+          session={session}
+          view={view}
+          text={text}
+          onShown={(trackId, pixels) => session.shown("window", trackId, pixels)}
+        />
+      )}
     </div>
   );
 }

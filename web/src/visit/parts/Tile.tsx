@@ -42,7 +42,7 @@ export function PersonTile({
   const figure = useRef<HTMLElement>(null);
   const trackId = video?.track_id;
   const tell = onShown && trackId ? (pixels: number) => onShown(trackId, pixels) : undefined;
-  useShownHeight(figure, tell, floating);
+  useShownHeight(figure, tell, floating, trackId);
   const { visit } = view;
   if (!visit) return null;
   const { name } = participant;

@@ -5,13 +5,14 @@ const SETTLED_MS = 300;
 
 /**
  * Tells how high a picture is shown, in device pixels, and 0 while nobody can see it: scrolled
- * away, or the page in the background and `floating` false. Told once at the beginning and
- * whenever it has settled on another height.
+ * away, gone, or the page in the background and `floating` false. Told once at the beginning of a
+ * track, whenever it has settled on another height, and at the end.
  */
 export function useShownHeight(
   element: RefObject<HTMLElement | null>,
   told: ((pixels: number) => void) | undefined,
   floating = false,
+  trackId?: string | undefined,
 ): void {
   const latest = useRef(told);
   latest.current = told;
@@ -19,6 +20,7 @@ export function useShownHeight(
   useEffect(() => {
     const watched = element.current;
     if (!watched || !wanted || !("IntersectionObserver" in window)) return undefined;
+    const tellOf = latest.current;
     let inView = true;
     let timer = 0;
     let last = -1;
@@ -27,7 +29,7 @@ export function useShownHeight(
       const pixels = seen ? Math.round(watched.clientHeight * window.devicePixelRatio) : 0;
       if (pixels === last) return;
       last = pixels;
-      latest.current?.(pixels);
+      tellOf?.(pixels);
     };
     const changed = () => {
       window.clearTimeout(timer);
@@ -46,6 +48,7 @@ export function useShownHeight(
       size.disconnect();
       view.disconnect();
       document.removeEventListener("visibilitychange", changed);
+      if (last > 0) tellOf?.(0);
     };
-  }, [element, wanted, floating]);
+  }, [element, wanted, floating, trackId]);
 }
