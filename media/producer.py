@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from media.allocation import wish
 from media.demand import Demand, Wanted, wanted
+from media.follower import Follower
 from media.layer import Layer
 from media.meter import Look, Meter, Totals
 from media.path.api import Link, Source, Tap
@@ -65,8 +66,8 @@ class Producer:
         self.described_rtx: list[int] = []
         self.demand = Demand()
         self._clock: tuple[int, int] | None = None  # (NTP, timestamp) of one moment: what layers have in common
-        self._tapped: Layer | None = None
-        self._taps: list[Tap] = []
+        self._taps: dict[Tap, Follower | None] = {}  # what follows the best layer for them, where there are several
+        self._followed: Layer | None = None
         self.agree(chosen)
 
     @property
@@ -93,8 +94,12 @@ class Producer:
 
     @property
     def sender_report(self) -> tuple[rtcp.SenderReport, float] | None:
-        """What the sender said of the clock of ``track``."""
-        return self.best.sender_report
+        """What the sender said of the clock in which taps are told."""
+        if self._followed is None or self._followed.sender_report is None:
+            return self.best.sender_report
+        report, arrived = self._followed.sender_report
+        follower = next((each for each in self._taps.values() if each is not None), None)
+        return (follower.told(report) if follower is not None else report), arrived
 
     @property
     def keyframe_requests(self) -> int:
@@ -169,16 +174,24 @@ class Producer:
 
         Also while muted: check ``muted`` where that matters.
         """
-        self._taps.append(tap)
-        self._tapped = self._tapped or self.best
-        self._tapped.track.add_tap(tap)
+        if not self.layered:
+            self._taps[tap] = None
+            self.track.add_tap(tap)
+            return
+        codec = self.chosen.codec
+        follower = self._taps[tap] = Follower(tap, codec.name, codec.clock_rate)
+        self._followed = self._followed or self.best
+        follower.follow(self._followed)
 
     def remove_tap(self, tap: Tap) -> None:
         """No more packets for ``tap``."""
-        if tap in self._taps:
-            self._taps.remove(tap)
-        if self._tapped is not None:
-            self._tapped.track.remove_tap(tap)
+        follower = self._taps.pop(tap, None)
+        if follower is not None:
+            follower.follow(None)
+        elif not self.layered:
+            self.track.remove_tap(tap)
+        if not self._taps:
+            self._followed = None
 
     def set_ssrc(self, ssrc: int, layer: Layer | None = None) -> None:
         """A layer's SSRC was learned or changed."""
@@ -216,17 +229,14 @@ class Producer:
     def look_at_layers(self, now: float) -> bool:
         """Ten times a second: True when an encoding came to life or died."""
         changed = [layer.look(now) for layer in self.layers] if self.layered else []
-        if self._tapped is not None and self._tapped is not self.best and any(changed):
-            self._move_taps(now)
+        best = self.best
+        if self._followed is not None and best is not self._followed and best.live:
+            self._followed = best
+            for follower in self._taps.values():
+                if follower is not None:
+                    follower.follow(best)
+            best.request_keyframe(now)
         return any(changed)
-
-    def _move_taps(self, now: float) -> None:
-        for tap in self._taps:
-            if self._tapped is not None:
-                self._tapped.track.remove_tap(tap)
-            self.best.track.add_tap(tap)
-        self._tapped = self.best
-        self.best.request_keyframe(now)
 
     def on_sender_report(self, layer: Layer, report: rtcp.SenderReport, now: float) -> None:
         """A layer's clock: receivers get it at once when they had none, so that lips match soon."""

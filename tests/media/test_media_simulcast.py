@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import AsyncIterator
 
@@ -71,6 +72,7 @@ class Call:
     """A camera that comes in, and a receiver, without a network."""
 
     def __init__(self, transport: UdpTransport, offer: str = OFFER) -> None:
+        self.transport = transport
         self.connection = Overheard(transport)
         self.incoming = Incoming(self.connection)
         self.answer = self._negotiate(offer)
@@ -89,11 +91,15 @@ class Call:
     def camera(self) -> Producer:
         return self.incoming.producers["0"]
 
-    def send(self, rid: str, now: float, *, key: bool = False, named: bool = True, lines: int = 0) -> None:
+    def send(
+        self, rid: str, now: float, *, key: bool = False, named: bool = True, lines: int = 0, timestamp: int = 0
+    ) -> None:
         """A packet of an encoding, handed in as if unknown, as the path does."""
         self.numbers[rid] += 1
         elements = [(MID_ID, b"0"), (RID_ID, rid.encode())] if named else []
-        packet = rtp(RIDS[rid], self.numbers[rid], vp8(self.numbers[rid], 0, key, lines), elements=elements)
+        packet = rtp(
+            RIDS[rid], self.numbers[rid], vp8(self.numbers[rid], 0, key, lines), timestamp=timestamp, elements=elements
+        )
         self.incoming.unknown(packet, now)
 
     def live(self) -> list[str]:
@@ -232,3 +238,32 @@ def test_the_sender_hears_what_is_of_use(call: Call) -> None:
     assert call.camera.wanted() == Wanted(False)
     call.camera.add_tap(lambda *packet: None)
     assert call.camera.wanted() == Wanted(True, ("q", "h", "f")), "a recording wants the best"
+
+
+def test_a_tap_follows_the_best_encoding_without_a_seam(call: Call) -> None:
+    got: list[tuple[int, int]] = []
+    now = 0.0
+    call.camera.add_tap(lambda sequence, timestamp, marker, payload, at: got.append((sequence, timestamp)))
+
+    def tell(*rids: str, key: bool = False) -> None:
+        nonlocal now
+        now += 0.1
+        for rid in rids:
+            call.send(rid, now, key=key, named=call.numbers[rid] == 0, timestamp=int(now * 90_000) + RIDS[rid] * 777)
+        call.incoming.look_at_layers(now)
+        call.transport.path.poll(now)  # taps hear after the batch
+
+    tell(*RIDS, key=True)
+    for rid in RIDS:  # each encoding's clock begins elsewhere
+        report = rtcp.SenderReport(RIDS[rid], 1 << 32, 9000 + RIDS[rid] * 777, 1, 1)
+        call.incoming.parts([report], now)
+    for rids, key in [("qhf", True)] * 3 + [("qhf", False)] * 3 + [("qh", True)] * 9 + [("q", False)] * 9:
+        tell(*rids, key=key)
+    told = len(got)
+    tell("q", key=True)
+    tell("q")
+    assert len(got) == told + 2
+    sequences = [sequence for sequence, _ in got]
+    assert sequences == list(range(sequences[0], sequences[0] + len(sequences)))
+    steps = [(after[1] - before[1]) & 0xFFFFFFFF for before, after in itertools.pairwise(got)]
+    assert all(0 < step < 180_000 for step in steps), steps
