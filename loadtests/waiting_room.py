@@ -148,8 +148,8 @@ async def visits(house: House, practitioners: list[UUID], patients: list[UUID]) 
         await connection.executemany(
             "INSERT INTO scheduling.appointments (id, practitioner_id, patient_id, kind, specialty, starts_at, "
             "ends_at, blocked_from, blocked_until, time_zone, local_date, fee_minor, currency, booked_role, overlap, "
-            "created_at, updated_at) VALUES ($1, $2, $3, 'drop_in', 'general-practice', $4, $5, $4, $5, 'UTC', $6, 5000, 'XOF', "
-            "'system', true, $4, $4)",
+            "created_at, updated_at) VALUES ($1, $2, $3, 'drop_in', 'general-practice', $4, $5, $4, $5, 'UTC', $6, "
+            "5000, 'XOF', 'system', true, $4, $4)",
             [(*each, now, now + timedelta(minutes=30), now.date()) for each in made],
         )
     finally:

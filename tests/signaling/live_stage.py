@@ -352,11 +352,11 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
     """Each call starts another process' worth over the same servers."""
     runners: list[tuple[web.AppRunner, Stage]] = []
 
-    async def make(serves: bool = True, waiting_grace_s: int = 3) -> Stage:
+    async def make(serves: bool = True, waiting_grace_s: int = 3, seat_grace_s: int = 3) -> Stage:
         base = await make_context()
         settings = base.settings.model_copy(
             update={
-                "visit": Visit(seat_grace_s=3, waiting_grace_s=waiting_grace_s, interpreter_offer_s=5),
+                "visit": Visit(seat_grace_s=seat_grace_s, waiting_grace_s=waiting_grace_s, interpreter_offer_s=5),
                 "limits": Limits(socket_events_per_second=60),
             }
         )
