@@ -15,6 +15,7 @@ from consultations.schemas import CheckInView, RedFlag, SaveCheckIn
 from core.clock import rfc3339
 from core.context import Context
 from core.database import Transaction
+from core.errors import NotFound
 from core.security.principal import Principal
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,9 @@ class CheckIns:
         return phone
 
     async def set_places(self, practitioner_id: UUID, countries: frozenset[str]) -> None:
-        """Where somebody is licensed; who may say so has been decided by the caller."""
+        """Where somebody is licensed; who may say so has been decided by the caller. Raises NotFound."""
+        if await self._people.get(practitioner_id) is None:
+            raise NotFound()
         async with self._database.transaction() as tx:
             await tx.execute("DELETE FROM licence_places WHERE practitioner_id = $1", practitioner_id)
             for country in sorted(countries):

@@ -205,7 +205,7 @@ class InterpreterSearch:
     # Answering
 
     async def accept(self, principal: Principal, offer_id: UUID) -> GuestSession:
-        """The interpreter comes: a session for this visit alone. Raises OfferGone."""
+        """The interpreter comes: a session for this visit alone. Raises OfferGone, NotFound."""
         now = self._clock.now()
         search, found = await self._offered(principal, offer_id)
         person = await self._people.get(principal.id)
@@ -233,7 +233,7 @@ class InterpreterSearch:
         return await self._guests.session(invitation, found.patient_id, now)
 
     async def decline(self, principal: Principal, offer_id: UUID) -> None:
-        """The next is asked at once. Raises OfferGone."""
+        """The next is asked at once. Raises OfferGone, NotFound."""
         now = self._clock.now()
         search, found = await self._offered(principal, offer_id)
         async with self._database.transaction() as tx:
@@ -251,7 +251,7 @@ class InterpreterSearch:
                 principal.id,
             )
         if row is None:
-            raise OfferGone()
+            raise NotFound()
         return _Search(*row), await self._appointment(row[1])
 
     async def _answer(self, tx: Transaction, offer_id: UUID, outcome: str, now: datetime) -> bool:
@@ -312,9 +312,11 @@ class InterpreterSearch:
         return await self._name(person_id), spoken, bool(on_duty)
 
     async def remove(self, principal: Principal, person_id: UUID) -> None:
+        """Somebody is asked no more. Raises NotFound, Forbidden."""
         self._context.policy.require(principal, "interpreters.keep")
         async with self._database.transaction() as tx:
-            await tx.execute("DELETE FROM interpreters WHERE person_id = $1", person_id)
+            if not await tx.fetchval("DELETE FROM interpreters WHERE person_id = $1 RETURNING true", person_id):
+                raise NotFound()
             await tx.execute(
                 "UPDATE interpreter_offers SET outcome = 'withdrawn' WHERE person_id = $1 AND outcome = 'open'",
                 person_id,

@@ -65,7 +65,7 @@ def build(service: Consultations, policy: Policy) -> Routes:
         name, languages, on_duty = await interpreters.put(call.principal, call.id(), call.body.languages)
         return InterpreterView(person_id=call.id(), name=name, languages=languages, on_duty=on_duty)
 
-    @routes.delete("/interpreters/{id}", status=204, errors=(Forbidden,))
+    @routes.delete("/interpreters/{id}", status=204, errors=(Forbidden, NotFound))
     async def remove_interpreter(call: Call[None, None]) -> None:
         """Somebody is asked no more"""
         await interpreters.remove(call.principal, call.id())
@@ -82,13 +82,13 @@ def build(service: Consultations, policy: Policy) -> Routes:
         policy.require(call.principal, "interpreting")
         return await interpreters.set_duty(call.principal, call.body.on_duty)
 
-    @routes.post("/interpreter-offers/{id}/accept", returns=GuestSession, errors=(Forbidden, OfferGone))
+    @routes.post("/interpreter-offers/{id}/accept", returns=GuestSession, errors=(Forbidden, NotFound, OfferGone))
     async def accept(call: Call[None, None]) -> Answer:
         """Come to interpret: a session for this visit alone"""
         policy.require(call.principal, "interpreting")
         return Answer(await interpreters.accept(call.principal, call.id()), headers=NO_STORE)
 
-    @routes.post("/interpreter-offers/{id}/decline", status=204, errors=(Forbidden, OfferGone))
+    @routes.post("/interpreter-offers/{id}/decline", status=204, errors=(Forbidden, NotFound, OfferGone))
     async def decline(call: Call[None, None]) -> None:
         """Not now; the next is asked"""
         policy.require(call.principal, "interpreting")

@@ -33,6 +33,7 @@ from scheduling.time_repository import TimeRepository
 # A visit shorter than this is not begun: the next appointment is too near.
 SHORTEST = timedelta(minutes=5)
 MOST_LISTED = 100
+PACE_OF = timedelta(hours=2)  # how fast a line moves is taken from this long ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,20 @@ class DropIns:
             DropInView(each, names.get(each.patient_id, ""), position)
             for each, position in zip(found, positions, strict=True)
         ]
+
+    async def whole_line(self, specialty: str) -> tuple[list[UUID], list[float]]:
+        """For other modules: who waits, the next one first, and when the last were taken (newest first)."""
+        since = self._clock.now() - PACE_OF
+        async with self._database.reading() as tx:
+            return await self._queues.line(tx, specialty), await self._queues.takes(tx, specialty, since)
+
+    async def fate(self, drop_in_id: UUID) -> tuple[str, UUID | None]:
+        """For other modules: status and appointment. Raises NotFound."""
+        async with self._database.reading() as tx:
+            found = await self._queues.drop_in(tx, drop_in_id)
+        if found is None:
+            raise NotFound()
+        return found.status, found.appointment_id
 
     async def leave(self, principal: Principal, drop_in_id: UUID) -> DropInView:
         """Raises NotFound, Forbidden, InvalidTransition."""

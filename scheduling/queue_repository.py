@@ -211,6 +211,22 @@ class QueueRepository:
         )
         return found
 
+    async def line(self, tx: Transaction, specialty: str) -> list[UUID]:
+        rows = await tx.fetch(
+            "SELECT id FROM drop_ins WHERE status = 'waiting' AND specialty = $1 ORDER BY created_at, id", specialty
+        )
+        return [row[0] for row in rows]
+
+    async def takes(self, tx: Transaction, specialty: str, since: datetime) -> list[float]:
+        """When the last of this line were taken, in Unix seconds, newest first."""
+        rows = await tx.fetch(
+            "SELECT extract(epoch FROM updated_at)::float8 FROM drop_ins WHERE status = 'taken' AND specialty = $1 "
+            "AND updated_at > $2 ORDER BY updated_at DESC LIMIT 40",
+            specialty,
+            since,
+        )
+        return [row[0] for row in rows]
+
     async def next_drop_in(self, tx: Transaction, specialties: Sequence[str], not_this: UUID) -> DropIn | None:
         """Who has waited longest; locked, leaving out those whom a colleague is taking at this moment."""
         row = await tx.fetchrow(

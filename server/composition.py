@@ -19,6 +19,7 @@ from server.adapters import consultations as for_consultations
 from server.adapters import notifications as for_notifications
 from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
+from server.adapters.lines import DropInLines
 from server.adapters.live_visit import DurableChat, DurableVisits
 from server.adapters.people import Names
 from server.adapters.visit_help import VisitHelp
@@ -67,6 +68,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         visits=DurableVisits(modules.consultations),
         chat=DurableChat(modules.consultations),
         help=VisitHelp(modules),
+        lines=DropInLines(modules),
         serves="signaling" in roles,
     )
     return modules

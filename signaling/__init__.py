@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from core.context import Context
 from signaling.live import Live
-from signaling.ports import Chat, Help, Visits
+from signaling.ports import Chat, DropInLines, Help, Visits
 
 
-def setup(context: Context, *, visits: Visits, chat: Chat, help: Help, serves: bool) -> Live:
-    """Registers ``/consultation``, ``/practice`` and ``/probe`` and starts with the context.
+def setup(context: Context, *, visits: Visits, chat: Chat, help: Help, lines: DropInLines, serves: bool) -> Live:
+    """Registers ``/consultation``, ``/practice``, ``/queue`` and ``/probe`` and starts with the context.
 
     Without ``serves`` the process carries no connections: it only tells the live visit what happened.
     """
@@ -17,7 +17,7 @@ def setup(context: Context, *, visits: Visits, chat: Chat, help: Help, serves: b
     for action in ("waiting.hold", "waiting.remove", "waiting.transfer", "waiting.recall", "practice.chat"):
         policy.allow(action, "practitioner", relation="own")
         policy.allow(action, "desk")
-    live = Live(context, visits=visits, chat=chat, help=help)
+    live = Live(context, visits=visits, chat=chat, help=help, lines=lines)
     if serves:
         context.starting.append(live.start)
     context.stopping.append(live.stop)

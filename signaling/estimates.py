@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
 DEFAULT_LENGTH_S = 15 * 60.0  # what a visit takes as long as nothing is known of this practitioner
+LINE_PACE_S = 5 * 60.0  # between two takes of a shared line, as long as little is known
 DEFAULT_GAP_S = 60.0  # and the pause between two
 # What is not known counts as this many visits of the default length: two short visits do not make a short day.
 PRIOR_WEIGHT = 2.0
 STEP_S = 60  # estimates are told in whole minutes: finer would only flicker
 LEAST_LEFT_S = 60.0  # a visit that is on takes this much longer at least
 FEW = 8  # as long as so few visits are known, the default length counts among them
-PLAYS = 96
+PLAYS = 64
+PLAYED = 30  # places for which the day is played through
 SEED = 20_261_121
 _PLAYS = range(PLAYS)
 
@@ -44,11 +47,26 @@ def waits(kinds: Sequence[str], running: tuple[str, float] | None, history: Hist
     draw = random.Random(SEED)  # noqa: S311  # no secret: the same past gives the same estimate
     now = [_left(draw, history.of(running[0]), running[1]) + _pause(draw, history) if running else 0.0 for _ in _PLAYS]
     found: list[float] = []
-    for kind in kinds:
+    for kind in kinds[:PLAYED]:
         found.append(median(now))
         lengths = history.of(kind)
         now = [each + _one(draw, lengths, DEFAULT_LENGTH_S) + _pause(draw, history) for each in now]
+    if len(kinds) > PLAYED:  # that far back chance evens out: the mean goes on from there
+        begun, step = median(now), (median(now) - found[0]) / PLAYED
+        found += [begun + each * step for each in range(len(kinds) - PLAYED)]
     return found
+
+
+def line_wait(place: int, takes: Sequence[float], now: float) -> float:
+    """Seconds until the ``place``-th of a shared line is likely taken, from when the last ones were (newest first).
+
+    A line moves as fast as all who serve it together; who has just been taken counts for the next one's patience.
+    """
+    gaps = sorted(earlier - later for earlier, later in itertools.pairwise(takes))
+    kept = gaps[: max(len(gaps) - len(gaps) // 6, 1)]  # without the pauses in which nobody served it
+    pace = (sum(kept) + PRIOR_WEIGHT * LINE_PACE_S) / (len(kept) + PRIOR_WEIGHT)
+    since_last = min(now - takes[0], pace) if takes else 0.0
+    return max(place * pace - since_last, 0.0)
 
 
 def told(wait: float, until_earliest: float) -> int:

@@ -15,13 +15,14 @@ from core.background import cancel_all
 from core.context import Context
 from signaling.call import Calls
 from signaling.chat import VisitChat
+from signaling.line import LOOK_EVERY_S, LineNamespace
 from signaling.lists import Lists
 from signaling.media_client import MediaClients
 from signaling.media_negotiation import MediaNegotiation
 from signaling.modes import Modes
 from signaling.namespace import ConsultationNamespace
 from signaling.placement import Worker
-from signaling.ports import Chat, Help, Visits
+from signaling.ports import Chat, DropInLines, Help, Visits
 from signaling.practice import PracticeNamespace
 from signaling.presence import BEAT_EVERY_S, BEAT_EXPIRES_S
 from signaling.probe import ProbeNamespace
@@ -50,7 +51,7 @@ class Overview:
 
 
 class Live:
-    def __init__(self, context: Context, *, visits: Visits, chat: Chat, help: Help) -> None:
+    def __init__(self, context: Context, *, visits: Visits, chat: Chat, help: Help, lines: DropInLines) -> None:
         self._context = context
         self._clock = context.clock
         self.store = store = Store(context.redis)
@@ -86,11 +87,12 @@ class Live:
             context, store=store, lists=lists, waiting=self.waiting, chat=self.chat, help=help
         )
         self.probe = ProbeNamespace(context, store=store, workers=self.workers, clients=self.clients, visits=visits)
+        self.line = LineNamespace(context, lines)
         sessions.on_returned.append(self.negotiation.returned)
         self.sign_outs = SignOuts(
-            context.redis, help, store, sessions, self.calls, (self.consultation, self.practice, self.probe)
+            context.redis, help, store, sessions, self.calls, (self.consultation, self.practice, self.probe, self.line)
         )
-        for namespace in (self.consultation, self.practice, self.probe):
+        for namespace in (self.consultation, self.practice, self.probe, self.line):
             context.realtime.register_namespace(namespace)
         self._tasks: list[asyncio.Task[None]] = []
         self._quiet_until = 0.0  # after Redis was away, nobody is taken for lost before this (monotonic)
@@ -140,6 +142,7 @@ class Live:
             lambda: self._every(SWEEP_EVERY_S, self._sweep),
             lambda: self._every(REFRESH_EVERY_S, self.waiting.refresh_all),
             self.sign_outs.hear,
+            lambda: self._every(LOOK_EVERY_S, self.line.look),
             lambda: self._every(ASK_EVERY_S, self.sign_outs.ask),
         ):
             self._tasks.append(asyncio.create_task(work()))

@@ -120,7 +120,7 @@ class ConsultationNamespace(Edge):
         assert visit is not None, "a seat's visit is known"
         place = None
         if me.state == "waiting":
-            place = (await self._waiting.places(visit.practitioner_id)).get((seat.appointment_id, seat.participant_id))
+            place = await self._waiting.place(visit.practitioner_id, seat.appointment_id, seat.participant_id)
         try:
             messages, unread = await self._chat.latest(seat, me)
             marks = await self._chat.marks(seat, me)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -96,6 +97,32 @@ class Help(Protocol):
 
     async def signed_in(self, session_id: str) -> bool:
         """Whether a sign-in still stands."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A shared line: who waits, the next one first, and when the last ones were taken (Unix seconds, newest first)."""
+
+    waiting: Sequence[UUID]
+    takes: Sequence[float]
+
+
+class DropInLines(Protocol):
+    """Drop-ins who wait for whoever is free."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """Who an access token stands for. Raises InvalidToken, Unavailable."""
+        ...
+
+    async def specialty(self, principal: Principal, drop_in_id: UUID) -> str:
+        """The line somebody stands in. Raises NotFound, Forbidden."""
+        ...
+
+    async def line(self, specialty: str) -> Line: ...
+
+    async def fate(self, drop_in_id: UUID) -> tuple[str, UUID | None]:
+        """Its status, and the appointment that came of it."""
         ...
 
 

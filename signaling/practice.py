@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 NAMESPACE = "/practice"
 TOGETHER_S = 0.05  # changes that come together make one list
+LONG, TOGETHER_LONG_S = 100, 1.0  # a list that long is sent no oftener than this
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +81,7 @@ class PracticeNamespace(Edge):
         self._chat = chat
         self._help = help
         self._watchers: dict[str, Watcher] = {}
+        self._long = False
         self._changed: set[str | None] = set()
         self._wanted = asyncio.Event()
         self.events = {
@@ -120,7 +122,7 @@ class PracticeNamespace(Edge):
         """Send lists where they changed; never ends by itself."""
         while True:
             await self._wanted.wait()
-            await asyncio.sleep(TOGETHER_S)
+            await asyncio.sleep(TOGETHER_LONG_S if self._long else TOGETHER_S)
             self._wanted.clear()
             changed, self._changed = self._changed, set()
             try:
@@ -145,6 +147,7 @@ class PracticeNamespace(Edge):
                 )
             return lists[practitioner_id]
 
+        self._long = False
         for watcher in list(self._watchers.values()):
             if not self.server.manager.is_connected(watcher.sid, NAMESPACE):
                 if watcher.shown is None:
@@ -156,6 +159,7 @@ class PracticeNamespace(Edge):
                 shown = await of(watcher.practitioner_id)
             else:
                 shown = [item for each in await self._lists.practitioners() for item in await of(each)]
+            self._long |= len(shown) > LONG
             if shown != watcher.shown:
                 watcher.shown = shown
                 await self._emit(watcher, "waiting.list", {"items": shown})

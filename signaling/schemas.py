@@ -33,6 +33,11 @@ class ResumeAuth(Payload):
     last_seq: int = Field(ge=0, le=2**53)
 
 
+class QueueAuth(Payload):
+    token: str = Field(min_length=1, max_length=4096)
+    drop_in_id: UUID
+
+
 class PublishedTrack(Payload):
     mid: Code
     source: Source

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 REFRESH_AFTER_S = 0.15
 REFRESH_EVERY_S = 1.0
 TOLD_AT_ONCE, BREATH_S = 25, 0.01
+LONG, KNOWN_FOR_S = 100, 1.0
 
 ESTIMATE_ERROR = Histogram(
     "bedside_wait_estimate_error_seconds",
@@ -62,6 +63,7 @@ class Waiting:
         self._clock = clock
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
+        self._known: dict[str, tuple[float, dict[tuple[str, str], Place]]] = {}  # of long queues, for a moment
         self._told_far: dict[str, float] = {}  # practitioner → when those far back were told last (monotonic)
 
     async def enter(self, seat: Seat) -> dict[str, Any]:
@@ -72,7 +74,7 @@ class Waiting:
         now = self._clock.now().timestamp()
         person = await self._person(seat.appointment_id, seat.participant_id)
         if seat.role == "practitioner" or person.admitted or person.state in ("in-call", "held", "waiting"):
-            place = (await self.places(visit.practitioner_id)).get((seat.appointment_id, seat.participant_id))
+            place = await self.place(visit.practitioner_id, seat.appointment_id, seat.participant_id)
             return asdict(place or Place(0, 0, 0))
         moved, _ = await self._store.move(
             seat.appointment_id,
@@ -84,7 +86,7 @@ class Waiting:
             await self._lists.line_up(visit.practitioner_id, seat.appointment_id, seat.participant_id, now)
             await self._records.add("waiting_entered", seat.appointment_id, now, participant_id=seat.participant_id)
             self.refresh(visit.practitioner_id)
-        place = (await self.places(visit.practitioner_id)).get((seat.appointment_id, seat.participant_id))
+        place = await self.place(visit.practitioner_id, seat.appointment_id, seat.participant_id)
         if place is None:
             return asdict(Place(0, 0, 0))
         if moved:
@@ -232,14 +234,30 @@ class Waiting:
         now = self._clock.now().timestamp()
         if visit is None or person.participant_id != visit.patient_id or not may_recall(person, now):
             return
-        key = (person.appointment_id, person.participant_id)
-        place = (await self.places(visit.practitioner_id)).get(key)
+        place = await self.place(visit.practitioner_id, person.appointment_id, person.participant_id)
         if person.state == "admitted" or (place is not None and place.position <= RECALLED_PLACES):
             await self.recall(visit, person.participant_id)
 
     # Places
 
-    async def places(self, practitioner_id: str) -> dict[tuple[str, str], Place]:
+    async def places(self, practitioner_id: str, of: tuple[str, str] | None = None) -> dict[tuple[str, str], Place]:
+        """Everybody's, or at least those of one (visit, person). A long queue is not read anew for each who asks."""
+        now = self._clock.monotonic()
+        known = self._known.get(practitioner_id)
+        if known is not None and of in known[1] and now - known[0] < KNOWN_FOR_S:
+            return known[1]
+        found = await self._read_places(practitioner_id)
+        if len(found) > LONG:
+            self._known[practitioner_id] = (now, found)
+        else:
+            self._known.pop(practitioner_id, None)
+        return found
+
+    async def place(self, practitioner_id: str, appointment_id: str, participant_id: str) -> Place | None:
+        key = (appointment_id, participant_id)
+        return (await self.places(practitioner_id, key)).get(key)
+
+    async def _read_places(self, practitioner_id: str) -> dict[tuple[str, str], Place]:
         return places(
             await self._lists.waiters(practitioner_id),
             self._clock.now().timestamp(),

@@ -49,7 +49,7 @@ async def test_anonymous_and_the_wrong_person_get_nothing(clinic: Clinic) -> Non
     offer = f"/interpreter-offers/{uuid7()}"
     for act in ("accept", "decline"):
         status, problem = await clinic.call((somebody, "patient"), "POST", f"{offer}/{act}")
-        assert (status, problem["code"]) == (410, "offer_gone")
+        assert (status, problem["code"]) == (404, "not_found")
 
 
 async def test_checking_in_shows_the_number_of_the_place_and_whether_the_licence_holds_there(clinic: Clinic) -> None:

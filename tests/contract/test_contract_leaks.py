@@ -249,6 +249,8 @@ async def _search_redis(redis: Redis, look: Any) -> None:
         seen += 1
         look(f"key {key!r}", key)
         kind = (await redis.type(key)).decode()
+        if kind == "none":
+            continue  # it has just run out
         value: Any = {
             "string": lambda key=key: redis.get(key),
             "hash": lambda key=key: redis.hgetall(key),

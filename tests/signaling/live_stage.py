@@ -26,6 +26,7 @@ import signaling
 from consultations.ports import AppointmentInfo, PersonInfo
 from consultations.service import Consultations
 from core.context import Context
+from core.errors import Forbidden, InvalidToken, NotFound
 from core.ids import uuid7
 from core.rpc import RpcClient
 from core.security.principal import Principal
@@ -35,8 +36,19 @@ from server.adapters import consultations as for_consultations
 from server.adapters.live_visit import DurableChat, DurableVisits
 from server.adapters.visit_help import VisitHelp
 from signaling.live import Live
+from signaling.ports import Line
 
 TIMEOUT_S = 8.0
+
+
+@dataclass
+class StandsInLine:
+    id: UUID
+    patient_id: UUID
+    specialty: str
+    status: str = "waiting"
+    appointment_id: UUID | None = None
+    taken_at: float | None = None
 
 
 @dataclass
@@ -45,6 +57,7 @@ class Clinic:
 
     appointments: dict[UUID, AppointmentInfo] = field(default_factory=dict)
     people: dict[UUID, PersonInfo] = field(default_factory=dict)
+    drop_ins: dict[UUID, StandsInLine] = field(default_factory=dict)
     sign_ins: set[str] = field(default_factory=set)  # those that stand
 
     def person(self, name: str, title: str = "", *, verified: bool = True) -> UUID:
@@ -94,6 +107,36 @@ class _SignIns:
 
     async def session_stands(self, session_id: UUID) -> bool:
         return str(session_id) in self._clinic.sign_ins
+
+
+class _Lines:
+    """Scheduling's lines of drop-ins; the token is the person's id."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self._clinic = clinic
+
+    async def authenticate(self, token: str) -> Principal:
+        try:
+            return Principal(UUID(token), "patient", frozenset({"patient"}))
+        except ValueError:
+            raise InvalidToken() from None
+
+    async def specialty(self, principal: Principal, drop_in_id: UUID) -> str:
+        found = self._clinic.drop_ins.get(drop_in_id)
+        if found is None:
+            raise NotFound()
+        if found.patient_id != principal.id:
+            raise Forbidden()
+        return found.specialty
+
+    async def line(self, specialty: str) -> Line:
+        here = [each for each in self._clinic.drop_ins.values() if each.specialty == specialty]
+        taken = [each.taken_at for each in here if each.taken_at is not None]
+        return Line([each.id for each in here if each.status == "waiting"], sorted(taken, reverse=True))
+
+    async def fate(self, drop_in_id: UUID) -> tuple[str, UUID | None]:
+        found = self._clinic.drop_ins[drop_in_id]
+        return found.status, found.appointment_id
 
 
 class _Nothing:
@@ -375,6 +418,7 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
             visits=DurableVisits(service),
             chat=DurableChat(service),
             help=VisitHelp(modules),
+            lines=_Lines(clinic),
             serves=serves,
         )
         modules.signaling = live

@@ -13,7 +13,7 @@ from socketio.exceptions import ConnectionError as Refused
 from test_signaling_call import meet, target
 
 from consultations.schemas import SaveCheckIn
-from core.errors import Forbidden
+from core.errors import Forbidden, NotFound
 from core.ids import uuid7
 from core.security.principal import Principal
 from signaling.modes import Modes
@@ -173,7 +173,7 @@ async def test_an_interpreter_is_found_by_language_and_the_next_is_asked(stage: 
     with pytest.raises(Exception, match="answered"):
         await search.accept(acting(chosen, "patient"), offered[chosen].offers[0].id)
     offer = (await search.mine(acting(other, "patient"))).offers[0]
-    with pytest.raises(Exception, match="answered"):
+    with pytest.raises(NotFound):
         await search.accept(acting(third, "patient"), offer.id)
     session = await search.accept(acting(other, "patient"), offer.id)
     assert session.role == "interpreter"
