@@ -33,6 +33,7 @@ class LiveLine:
         self.resume_token = ""
         self.seq = 0
         self.out_of_order = 0
+        self.silent = False  # as if the network swallowed everything: pings go unanswered
 
     async def connect(self, url: str, auth: dict[str, Any], *, ready: bool = True) -> None:
         """Up to ``session.ready``, or only up to the namespace's answer. Raises RefusedError, OSError."""
@@ -82,6 +83,8 @@ class LiveLine:
                 if message.type is not aiohttp.WSMsgType.TEXT:
                     continue
                 text: str = message.data
+                if self.silent:
+                    continue
                 if text == "2":
                     await socket.send_str("3")
                 elif text.startswith("4"):

@@ -2,7 +2,7 @@
 
 Two signaling processes, PostgreSQL, Valkey and the people share the machine. Parts: ``many`` (250 practitioners, 20
 people waiting for each), ``one`` (1,000 in one queue), ``chat`` (200 visits), ``resume``, ``restart`` (100 visits, both
-processes restarted in turn). A figure is from the act (the practitioner's click, the sender's word, the network's
+processes restarted in turn), ``failures``. A figure is from the act (a click, a word sent, the network's
 return) to what the other person gets.
 """
 
@@ -33,7 +33,7 @@ from loadtests.live_line import LiveLine, RefusedError
 from loadtests.practice_house import House
 from server.serving import open_context
 
-PARTS = ("many", "one", "chat", "resume", "restart")
+PARTS = ("many", "one", "chat", "resume", "restart", "failures")
 AT_ONCE = 24  # connections opened at the same moment
 LIFETIME = timedelta(hours=1)
 
@@ -220,6 +220,14 @@ async def waiting(name: str, house: House, crowd: Crowd, practitioners: int, eac
     await together(line.close() for line in (*practices.values(), *(person.line for person in people)))
 
 
+async def settled(house: House) -> None:
+    """Everything that came of the arrivals has been written and told."""
+    async with asyncio.timeout(120):
+        while (await house.outstanding())[0]:
+            await asyncio.sleep(0.5)
+    await asyncio.sleep(2)
+
+
 async def meeting(house: House, crowd: Crowd, count: int, first: int) -> list[tuple[Person, Person]]:
     """So many visits with both people in the call; there is no media server, so they write."""
     doctors = house.practitioners[:count]
@@ -352,6 +360,62 @@ async def restart(house: House, crowd: Crowd, pairs: list[tuple[Person, Person]]
     )
 
 
+async def failures(house: House, crowd: Crowd) -> None:
+    """What the other person sees of a lost connection, and how soon; in ten visits each."""
+
+    def seeing(pair: tuple[Person, Person], what: str, times: Times) -> None:
+        pair[1].waiting_for[what] = (time.perf_counter(), times)
+
+    def hearing(pair: tuple[Person, Person]) -> None:
+        """The practitioner's view of the patient becomes an event of its own name."""
+        plain = pair[1].hears
+
+        def hears(event: str, payload: dict[str, Any]) -> None:
+            plain(event, payload)
+            if event == "call.participant":
+                state = "left" if payload["change"] == "left" else payload["participant"]["state"]
+                plain(f"sees {state}", payload)
+
+        pair[1].line._hears = hears
+
+    closed, back = Times("closed: others see reconnecting"), Times("closed, then back: others see connected")
+    silent, left = Times("silent: others see reconnecting"), Times("silent: others see left")
+    killed, again = Times("process killed: person is back"), Times("process killed: the next message is delivered")
+    pairs = await meeting(house, crowd, 10, 0)
+    for pair in pairs:
+        hearing(pair)
+        seeing(pair, "sees reconnecting", closed)
+        await pair[0].line.cut()
+    await asyncio.sleep(3)
+    for pair in pairs:
+        seeing(pair, "sees connected", back)
+        await crowd.resume(pair[0], (pair[0].port,))
+    await asyncio.sleep(2)
+    for pair in pairs:
+        pair[0].line.silent = True
+        seeing(pair, "sees reconnecting", silent)
+        seeing(pair, "sees left", left)
+    await asyncio.sleep(80)
+    others = await meeting(house, crowd, 10, 10)
+    before = [person for pair in others for person in pair if person.port == house.ports[0]]
+    since = time.perf_counter()
+    house._processes[0].send_signal(signal.SIGKILL)
+
+    async def return_(person: Person) -> None:
+        await person.line.closed.wait()
+        await crowd.resume(person, (house.ports[1],))
+        killed.add(since)
+
+    await asyncio.gather(*(return_(person) for person in before))
+    for number, pair in enumerate(others):
+        await write(*pair, f"after-{number}", again)
+    await asyncio.sleep(1)
+    await asyncio.to_thread(house.start_again, 0)
+    await house._ready(house.ports[0])
+    for times in (closed, back, silent, left, killed, again):
+        print(times.line())
+
+
 async def main(parts: list[str]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     most = 5000 if "many" in parts else 1000 if "one" in parts else 400
@@ -365,6 +429,7 @@ async def main(parts: list[str]) -> None:
                 await waiting("one", house, crowd, 1, 1000, 120)
             if {"chat", "resume"} & set(parts):
                 pairs = await meeting(house, crowd, 200, 0)
+                await settled(house)
                 if "chat" in parts:
                     await chat(house, crowd, pairs)
                 if "resume" in parts:
@@ -372,6 +437,8 @@ async def main(parts: list[str]) -> None:
                 await together(person.line.close() for pair in pairs for person in pair)
             if "restart" in parts:
                 await restart(house, crowd, await meeting(house, crowd, 100, 200))
+            if "failures" in parts:
+                await failures(house, crowd)
 
 
 if __name__ == "__main__":
