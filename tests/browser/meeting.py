@@ -41,6 +41,7 @@ class Meeting:
     async def check_in(self, patient: Person) -> None:
         """The patient signs in and stands before the device check."""
         await patient.sign_in(self.patient, "/")
+        await patient.confirm_place(self.appointment_id)
         await patient.open(f"/visit/{self.appointment_id}")
 
     async def wait(self, patient: Person, press: str = "Go to the waiting room") -> None:

@@ -44,6 +44,13 @@ async def test_a_guest_joins_by_link(arrive: Arrive, meeting: Meeting) -> None:
     for person in three:
         await expect(person.page.get_by_test_id("person-tile")).to_have_count(2)
 
+    # Everybody alike, oneself among them; one who is kept large moves the others into a row.
+    await expect(desk.get_by_test_id("self-tile")).to_be_visible()
+    await desk.get_by_role("button", name=f"Keep {GUEST} large").click()
+    await expect(desk.get_by_role("group", name="The others").get_by_test_id("person-tile")).to_have_count(1)
+    await desk.get_by_role("button", name=f"Don't keep {GUEST} large").click()
+    await expect(desk.get_by_role("group", name="The others")).to_have_count(0)
+
     # A reload needs neither the used-up link nor another press.
     await page.reload()
     await expect(page.get_by_test_id("call")).to_be_visible(timeout=20_000)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 from visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -40,6 +40,23 @@ async def open_visit(patient: Visitor, doctor: Visitor) -> str:
     raise AssertionError("the demonstration has no visit that is open now")
 
 
+async def say_where(page: Page) -> None:
+    """The step before the device check: who, where, a number, and nothing that can't wait."""
+    go_on = page.get_by_role("button", name="Continue")
+    await page.get_by_text("Yes, that is me").click()
+    await page.get_by_role("button", name="Which country are you in now?").click()
+    await page.get_by_role("option", name="Senegal").click()
+    await page.get_by_label("Where exactly?").fill("12 rue Moussé Diop, Dakar")
+    await page.get_by_label("On which number").fill("77 123 45 67")
+    await expect(go_on).to_be_disabled()
+    await page.get_by_text("I have none of these").click()
+    await expect(page.get_by_test_id("safety").get_by_role("link")).to_have_attribute("href", "tel:1515")
+    await go_on.click()
+    await expect(page.get_by_text("Write the number with its country code")).to_be_visible()
+    await page.get_by_label("On which number").fill("+221 77 123 45 67")
+    await go_on.click()
+
+
 async def test_a_stranger_cannot_open_a_visit(arrive: Arrive) -> None:
     stranger = await arrive("phone")
     await stranger.page.goto("/visit/01a1fccc-84f1-743f-82d8-f38af51878f0")
@@ -62,6 +79,7 @@ async def test_a_patient_books_waits_meets_the_doctor_and_leaves_with_everything
     # Checks in to the visit of now, and waits.
     visit = await open_visit(patient, doctor)
     await page.goto(f"/visit/{visit}")
+    await say_where(page)
     await expect(page.get_by_test_id("device-verdict")).to_contain_text("Camera and microphone work")
     await page.get_by_role("button", name="Go to the waiting room").click()
     await expect(page.get_by_test_id("waiting-room")).to_be_visible()

@@ -34,6 +34,7 @@ async def test_a_visit_between_this_machine_and_the_network(
     await doctor.sign_in(DOCTOR, "/practice")
     await patient.sign_in(PATIENT, "/")
     visit = await open_visit(patient, doctor)
+    await patient.confirm_place(visit)
     await patient.page.goto(f"/visit/{visit}")
     await expect(patient.page.get_by_test_id("device-verdict")).to_contain_text("Camera and microphone work")
     await patient.page.get_by_role("button", name="Go to the waiting room").click()

@@ -64,6 +64,11 @@ export const api = {
     send<T.ProbeToken>("POST", `/appointments/${appointment}/probe-token`, {}),
   practiceToken: () => send<{ token: string; expires_at: T.Time; namespace: string }>("POST", "/practice/token", {}),
   invite: (consultation: T.Id, input: { role: "interpreter" | "guest"; name: string }) => send<T.Invitation>("POST", `/consultations/${consultation}/invitations`, input),
+  invitations: (consultation: T.Id) => get<{ items: T.InvitationInfo[] }>(`/consultations/${consultation}/invitations`),
+  revokeInvitation: (consultation: T.Id, id: T.Id) => send<void>("DELETE", `/consultations/${consultation}/invitations/${id}`),
+  checkIn: (appointment: T.Id, query: { country?: string; language?: string } = {}) => get<T.CheckIn>(`/appointments/${appointment}/check-in`, query),
+  saveCheckIn: (appointment: T.Id, input: { identity_confirmed: true; red_flags_read: true; country: string; place: string; callback_phone: string; language?: string }) =>
+    send<T.CheckIn>("PUT", `/appointments/${appointment}/check-in`, input),
   redeem: (secret: string) =>
     send<{ guest_token: string; expires_at: T.Time; appointment_id: T.Id; role: string; name: string }>("POST", "/invitations/redeem", { secret }),
   consultation: (id: T.Id) => get<T.Consultation>(`/consultations/${id}`),

@@ -73,6 +73,14 @@ export type Consultation = {
 };
 export type Notes = { text: string; version: number; saved_at: Time | null };
 export type Invitation = { id: Id; url: string; expires_at: Time };
+export type InvitationInfo = {
+  id: Id; role: "interpreter" | "guest"; name: string; created_at: Time; expires_at: Time; redeemed_at: Time | null; revoked_at: Time | null;
+  state: "open" | "redeemed" | "revoked" | "expired";
+};
+export type CheckIn = {
+  appointment_id: Id; done: boolean; name: string; birth_date: string | null; country: string | null; place: string | null; callback_phone: string | null;
+  confirmed_at: Time | null; licensed_here: boolean | null; emergency_number: string | null; red_flags: { code: string; text: string }[];
+};
 
 export type EntryKind = "visit" | "note" | "diagnosis" | "allergy" | "vital" | "history";
 export type RecordEntry = {

@@ -12,6 +12,7 @@ import { Prescribe } from "./cockpit/Prescribe";
 import { RecordPanel } from "./cockpit/RecordPanel";
 import { Splitter } from "./cockpit/Splitter";
 import { useNotes } from "./cockpit/useNotes";
+import { WhereNow } from "./cockpit/WhereNow";
 import { visitFiles } from "./files";
 import { openDevices } from "./live/devices";
 import type { WaitingItem } from "./live/protocol";
@@ -205,6 +206,7 @@ function CockpitOf({ id }: { id: string }) {
         </div>
         <Splitter label={text("cockpit.split")} />
         <div className="v-cockpit-right">
+          <WhereNow visitId={id} changed={String(here.some((item) => item.checked_in))} text={text} />
           <Tabs
             label={text("cockpit.panels")}
             selected={panel}

@@ -1,11 +1,13 @@
 import { useEffect, useMemo, useState } from "react";
 import { ButtonLink } from "../design";
 import { api } from "../api/client";
+import type { CheckIn } from "../api/types";
 import { useResource } from "../api/useResource";
 import { Button, Message } from "./base";
 import { visitFiles } from "./files";
 import { Frame } from "./parts/Frame";
 import { useVisitSession } from "./parts/hooks";
+import type { Safety } from "./parts/SafetyCheck";
 import { VisitFlow } from "./parts/VisitFlow";
 import { useVisitText } from "./text";
 import "./visit.css";
@@ -22,6 +24,17 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
     void appointment.reload();
   };
   const { data, error } = appointment;
+  const language = text.locale;
+  const checkIn = useResource(`check-in:${id}`, () => api.checkIn(id, { language }));
+  const [checked, setChecked] = useState<CheckIn | null>(null);
+  const safety = useMemo<Safety>(
+    () => ({
+      ask: (country) => api.checkIn(id, { language, ...(country !== undefined && { country }) }),
+      save: (said) =>
+        api.saveCheckIn(id, { ...said, language, identity_confirmed: true, red_flags_read: true }),
+    }),
+    [id, language],
+  );
   const files = useMemo(() => visitFiles(id), [id]);
   const opensAt = data?.visit_opens_at;
   const refused = view?.failure?.code ?? null;
@@ -72,6 +85,9 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
       text={text}
       start={data?.start}
       files={files}
+      safety={safety}
+      checkIn={checked ?? checkIn.data ?? undefined}
+      onCheckedIn={setChecked}
       network={() => api.probeToken(id)}
       onRetry={again}
       after={

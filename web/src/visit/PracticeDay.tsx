@@ -1,16 +1,16 @@
 import { useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
-import { ButtonLink } from "../design";
 import { api } from "../api/client";
 import type { Appointment } from "../api/types";
 import { useResource } from "../api/useResource";
 import { useSession } from "../session";
-import { Avatar, Button, Confirm, IconButton, Message, Select } from "./base";
+import { Button, Message, Select } from "./base";
 import type { WaitingItem } from "./live/protocol";
 import { allowSound } from "./live/sound";
 import { useNow } from "./parts/hooks";
 import { Icon } from "./parts/icons";
 import { keyOf, usePractice, type Practice } from "./parts/practice";
+import { WaitingPanel } from "./parts/WaitingPanel";
 import { useVisitText, type VisitText } from "./text";
 import "./visit.css";
 import "./practice.css";
@@ -68,7 +68,7 @@ export function PracticeDay() {
         <Late practice={practice} text={text} />
       </header>
       <div className="v-day-columns">
-        <WaitingPanel practice={practice} text={text} now={now} onAdmit={admit} />
+        <WaitingPanel practice={practice} own={own} text={text} now={now} onAdmit={admit} />
         <section className="v-card v-timeline" aria-labelledby="day-visits">
           <h2 id="day-visits">{text("day.visits")}</h2>
           {day.error && !day.data ? (
@@ -139,134 +139,6 @@ function Timeline({
         );
       })}
     </ol>
-  );
-}
-
-function WaitingPanel({
-  practice,
-  text,
-  now,
-  onAdmit,
-}: {
-  practice: Practice;
-  text: VisitText;
-  now: number;
-  onAdmit: (item: WaitingItem) => Promise<void>;
-}) {
-  const { items, connection } = practice;
-  return (
-    <section className="v-card v-waiting" aria-labelledby="day-waiting" data-testid="waiting-list">
-      <header className="v-card-head">
-        <h2 id="day-waiting">{text("day.waiting")}</h2>
-        <span className="v-live" data-live={connection === "ready" || undefined}>
-          {text(connection === "ready" ? "day.live" : "day.offline")}
-        </span>
-      </header>
-      {items !== null && items.length === 0 && (
-        <div className="v-empty">
-          <strong>{text("day.waitingNone")}</strong>
-          <p>{text("day.waitingNoneBody")}</p>
-        </div>
-      )}
-      <ul className="v-people" aria-live="polite">
-        {(items ?? []).map((item) => (
-          <WaitingRow
-            key={keyOf(item)}
-            item={item}
-            practice={practice}
-            text={text}
-            now={now}
-            onAdmit={onAdmit}
-          />
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-function WaitingRow({
-  item,
-  practice,
-  text,
-  now,
-  onAdmit,
-}: {
-  item: WaitingItem;
-  practice: Practice;
-  text: VisitText;
-  now: number;
-  onAdmit: (item: WaitingItem) => Promise<void>;
-}) {
-  const [busy, setBusy] = useState(false);
-  const [removing, setRemoving] = useState(false);
-  const { name } = item;
-  const waits = item.state === "waiting" || item.state === "held" || item.state === "reconnecting";
-  return (
-    <li className="v-person" data-state={item.state} data-testid="waiting-person">
-      <Avatar name={name} />
-      <div className="v-person-who">
-        <strong>{name}</strong>
-        <span>
-          {waits
-            ? text("day.waited", { time: text.span(now - Date.parse(item.since)) })
-            : text(`day.state.${item.state as "admitted" | "in-call"}`)}
-          {" · "}
-          {text("day.for", { time: text.time(item.start) })}
-        </span>
-        <span className="v-tags">
-          {item.state !== "waiting" && waits && (
-            <span className="v-tag" data-status={item.state}>
-              {text(`day.state.${item.state as "held" | "reconnecting"}`)}
-            </span>
-          )}
-          <span className="v-tag" data-readiness={item.readiness ?? "unknown"}>
-            {text(`day.readiness.${item.readiness ?? "unknown"}`)}
-          </span>
-        </span>
-      </div>
-      <div className="v-person-acts">
-        {waits ? (
-          <>
-            <Button
-              isPending={busy}
-              aria-label={text("day.admitNamed", { name })}
-              onPress={() => {
-                setBusy(true);
-                void onAdmit(item)
-                  .catch(() => undefined)
-                  .finally(() => setBusy(false));
-              }}
-            >
-              {text("day.admit")}
-            </Button>
-            {item.state !== "held" && (
-              <IconButton
-                label={text("day.hold")}
-                onPress={() => void practice.hold(item).catch(() => undefined)}
-              >
-                <Icon name="pause" />
-              </IconButton>
-            )}
-            <IconButton label={text("day.remove")} onPress={() => setRemoving(true)}>
-              <Icon name="remove" />
-            </IconButton>
-          </>
-        ) : (
-          <ButtonLink variant="plain" href={`/cockpit/${item.appointment_id}`}>
-            {text("day.open")}
-          </ButtonLink>
-        )}
-      </div>
-      <Confirm
-        title={text("day.removeTitle", { name })}
-        body={text("day.removeBody")}
-        confirm={text("day.remove")}
-        cancel={text("visit.cancel")}
-        open={removing}
-        onClose={() => setRemoving(false)}
-        onConfirm={() => void practice.remove(item).catch(() => undefined)}
-      />
-    </li>
   );
 }
 

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, type ReactNode } from "react";
+import type { CheckIn } from "../../api/types";
 import { Button, Confirm, Message } from "../base";
 import { openDevices, type Capture } from "../live/devices";
 import type { ProbeAccess } from "../live/probe";
@@ -11,6 +12,8 @@ import { Call } from "./Call";
 import type { FileAccess } from "./Chat";
 import { DeviceCheck } from "./DeviceCheck";
 import { Frame } from "./Frame";
+import { SafetyCheck, type Safety } from "./SafetyCheck";
+import { useWaitingTitle } from "./useWaitingTitle";
 import { WaitingRoom } from "./WaitingRoom";
 
 interface RoomProps {
@@ -24,6 +27,10 @@ interface RoomProps {
   failed: ReactNode;
   files?: FileAccess | undefined;
   network?: (() => Promise<ProbeAccess>) | undefined;
+  /** What the patient confirms before anything else; guests confirm nothing. */
+  safety?: Safety | undefined;
+  checkIn?: CheckIn | undefined;
+  onCheckedIn?: (checked: CheckIn) => void;
   onRetry: () => void;
 }
 
@@ -58,8 +65,12 @@ function Room({
   failed,
   files,
   network,
+  safety,
+  checkIn,
+  onCheckedIn,
   onRetry,
 }: RoomProps) {
+  useWaitingTitle(view, text);
   const [checking, setChecking] = useState(false);
   const [leaving, setLeaving] = useState(false);
   const entering = useRef(false);
@@ -172,6 +183,16 @@ function Room({
       </Message>
     );
   }
+  if (state === "outside" && safety && checkIn && !checkIn.done) {
+    return (
+      <SafetyCheck
+        blank={checkIn}
+        safety={safety}
+        text={text}
+        onDone={(checked) => onCheckedIn?.(checked)}
+      />
+    );
+  }
   if (state === "outside" || checking) {
     const enter = async (capture: Capture) => {
       await allowSound();
@@ -222,6 +243,7 @@ function Room({
         text={text}
         start={start}
         guest={guest}
+        emergency={checkIn?.emergency_number ?? null}
         onCheck={() => setChecking(true)}
         onLeave={() => setLeaving(true)}
       />

@@ -5,6 +5,7 @@ import { allowSound, play, soundAllowed } from "../live/sound";
 import { titled } from "../live/state";
 import type { VisitText } from "../text";
 import { Icon } from "./icons";
+import { mayNotify } from "./useWaitingTitle";
 
 /** Where one is, what happens next, and when: the place of most worry, so the calmest page. */
 export function WaitingRoom({
@@ -13,6 +14,7 @@ export function WaitingRoom({
   start,
   zone,
   guest = false,
+  emergency = null,
   onLeave,
   onCheck,
 }: {
@@ -22,6 +24,8 @@ export function WaitingRoom({
   start?: string | undefined;
   zone?: string | undefined;
   guest?: boolean;
+  /** Whom to call where the patient is now, once that is known. */
+  emergency?: string | null;
   onLeave: () => void;
   onCheck: () => void;
 }) {
@@ -80,6 +84,7 @@ export function WaitingRoom({
             </Button>
           </span>
         </p>
+        <NoticeWish text={text} />
         {!guest && (
           <div>
             <h2>{text("wait.prepare")}</h2>
@@ -93,7 +98,15 @@ export function WaitingRoom({
         {!guest && (
           <p className="v-with-icon v-soft">
             <Icon name="warning" size={22} />
-            <span>{text("wait.emergency")}</span>
+            <span>
+              {emergency ? (
+                <>
+                  {text("wait.emergencyCall")} <a href={`tel:${emergency}`}>{emergency}</a>
+                </>
+              ) : (
+                text("wait.emergency")
+              )}
+            </span>
           </p>
         )}
         <div className="v-actions v-actions-start">
@@ -106,6 +119,29 @@ export function WaitingRoom({
         </div>
       </div>
     </section>
+  );
+}
+
+/** A notice of the device reaches people who went to another window. Asked for by a press alone. */
+function NoticeWish({ text }: { text: VisitText }) {
+  const [allowed, setAllowed] = useState(mayNotify);
+  if (allowed === "unsupported" || allowed === "denied") return null;
+  return (
+    <p className="v-with-icon">
+      <Icon name="bell" size={22} />
+      <span>
+        {allowed === "granted" ? (
+          text("wait.notify.on")
+        ) : (
+          <Button
+            variant="link"
+            onPress={() => void Notification.requestPermission().then(() => setAllowed(mayNotify()))}
+          >
+            {text("wait.notify")}
+          </Button>
+        )}
+      </span>
+    </p>
   );
 }
 

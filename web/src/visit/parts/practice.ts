@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import { api } from "../../api/client";
 import type { LinkState } from "../live/link";
-import type { WaitingItem } from "../live/protocol";
+import type { PracticeMessage, WaitingItem } from "../live/protocol";
 import { PracticeSignaling } from "../live/signaling";
 import { play } from "../live/sound";
 
@@ -12,13 +12,19 @@ export interface Practice {
   admit: (item: WaitingItem) => Promise<unknown>;
   hold: (item: WaitingItem) => Promise<unknown>;
   remove: (item: WaitingItem) => Promise<unknown>;
+  transfer: (item: WaitingItem, practitionerId: string, note: string) => Promise<unknown>;
+  /** Sends somebody who has wandered off a notice. */
+  recall: (item: WaitingItem) => Promise<unknown>;
   late: (minutes: number) => Promise<unknown>;
+  /** What came with people who were handed over, by visit. */
+  notes: Record<string, PracticeMessage>;
 }
 
 /** The waiting rooms of this practitioner, live, with a sound when somebody new arrives. */
 export function usePractice(): Practice {
   const [items, setItems] = useState<WaitingItem[] | null>(null);
   const [connection, setConnection] = useState<LinkState>("connecting");
+  const [notes, setNotes] = useState<Record<string, PracticeMessage>>({});
   const signaling = useRef<PracticeSignaling | null>(null);
   const known = useRef<Set<string> | null>(null);
   useEffect(() => {
@@ -31,14 +37,17 @@ export function usePractice(): Practice {
           void play("arrived");
         setItems([...list].sort((a, b) => a.position - b.position));
       },
-      onMessage: () => undefined,
+      onMessage: (message) => {
+        if (message.audience !== "clinicians") return;
+        setNotes((all) => ({ ...all, [message.appointment_id]: message }));
+      },
       onConnection: setConnection,
     });
     signaling.current = created;
     created.connect();
     return () => created.close();
   }, []);
-  const act = (name: "waiting.admit" | "waiting.hold" | "waiting.remove") => (item: WaitingItem) =>
+  const act = (name: "waiting.admit" | "waiting.hold" | "waiting.remove" | "waiting.recall") => (item: WaitingItem) =>
     call((link) =>
       link.call(name, {
         appointment_id: item.appointment_id,
@@ -53,6 +62,17 @@ export function usePractice(): Practice {
     admit: act("waiting.admit"),
     hold: act("waiting.hold"),
     remove: act("waiting.remove"),
+    recall: act("waiting.recall"),
+    transfer: (item, practitionerId, note) =>
+      call((link) =>
+        link.call("waiting.transfer", {
+          appointment_id: item.appointment_id,
+          participant_id: item.participant_id,
+          practitioner_id: practitionerId,
+          ...(note && { note }),
+        }),
+      ),
+    notes,
     late: (minutes) => call((link) => link.call("practice.late", { late_s: minutes * 60 })),
   };
 }

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useState, type RefObject } from "react";
+import { useCallback, useEffect, useRef, useState, type RefObject } from "react";
 
 /** The part of the Document Picture-in-Picture API that is used; browsers differ in having it. */
 interface FloatingWindows {
@@ -28,15 +28,19 @@ export function usePictureInPicture(stage: RefObject<HTMLElement | null>): Pictu
   const [video, setVideo] = useState<HTMLVideoElement | null>(null);
   const supported = floatingWindows() !== null || document.pictureInPictureEnabled === true;
 
+  const shown = useRef({ room, video });
+  shown.current = { room, video };
   const close = useCallback(() => {
-    room?.ownerDocument.defaultView?.close();
-    if (video && document.pictureInPictureElement === video) {
+    const { room: floated, video: played } = shown.current;
+    floated?.ownerDocument.defaultView?.close();
+    if (played && document.pictureInPictureElement === played) {
       void document.exitPictureInPicture().catch(() => undefined);
     }
     setRoom(null);
     setVideo(null);
-  }, [room, video]);
+  }, []);
 
+  // Whoever leaves the call leaves no window behind.
   useEffect(() => close, [close]);
 
   const toggle = async () => {
