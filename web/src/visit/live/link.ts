@@ -144,7 +144,8 @@ export class Link {
       } catch (error) {
         if (!(error instanceof SignalingError) || !error.transient) throw error;
         if (this.state === "closed" || performance.now() >= giveUpAt) throw error;
-        await pause(backoff(attempt));
+        // `whenReady` waits for the connection; nothing else has to be spared.
+        if (error.code !== "connection_lost") await pause(backoff(attempt));
       }
     }
   }

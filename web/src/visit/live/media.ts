@@ -4,6 +4,7 @@
 import { onNetworkChange } from "./link";
 import type { MediaOffer, MediaReset, TrackSource, WantedPicture } from "./protocol";
 import { Publisher, type IceWays, type PathState } from "./publisher";
+import { Reach } from "./reach";
 import { ShownPictures } from "./shown";
 import type { VisitSignaling } from "./signaling";
 import { difference, NOTHING, summarise, type Totals } from "./statistics";
@@ -31,6 +32,8 @@ export class VisitMedia {
   /** How large the page shows what comes in. */
   readonly shown: ShownPictures;
   private readonly unlisten: () => void;
+  private readonly reach: Reach;
+  private readonly interrupted = new Set<"publish" | "subscribe">();
   private readonly reporter: number;
   private ways: IceWays = { iceServers: [], iceTransportPolicy: "all" };
   private generation = 0;
@@ -39,7 +42,7 @@ export class VisitMedia {
 
   constructor(
     private readonly signaling: VisitSignaling,
-    listener: MediaListener,
+    private readonly listener: MediaListener,
   ) {
     const ways = () => this.ways;
     this.publisher = new Publisher({
@@ -54,7 +57,7 @@ export class VisitMedia {
         }
         return answer;
       },
-      changed: (state) => listener.onPath("publish", state),
+      changed: (state) => this.moved("publish", state),
     });
     this.subscriber = new Subscriber({
       ways,
@@ -65,10 +68,15 @@ export class VisitMedia {
         }),
       restart: () => signaling.call("media.restart", {}),
       tracksChanged: listener.onTracks,
-      changed: (state) => listener.onPath("subscribe", state),
+      changed: (state) => this.moved("subscribe", state),
     });
     this.shown = new ShownPictures((wish) => signaling.call("media.prefer", wish));
     this.unlisten = onNetworkChange(() => {
+      this.publisher.restart();
+      this.subscriber.restart();
+    });
+    this.reach = new Reach(() => {
+      signaling.renew();
       this.publisher.restart();
       this.subscriber.restart();
     });
@@ -129,10 +137,19 @@ export class VisitMedia {
 
   close(): void {
     this.unlisten();
+    this.reach.rest();
     window.clearInterval(this.reporter);
     this.shown.close();
     this.publisher.close();
     this.subscriber.close();
+  }
+
+  private moved(connection: "publish" | "subscribe", state: PathState): void {
+    if (state === "interrupted") this.interrupted.add(connection);
+    else if (state === "connected") this.interrupted.delete(connection);
+    if (this.interrupted.size > 0) this.reach.watch();
+    else this.reach.rest();
+    this.listener.onPath(connection, state);
   }
 
   private async tellMuted(source: TrackSource, muted: boolean): Promise<void> {

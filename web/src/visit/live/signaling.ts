@@ -71,6 +71,11 @@ export class VisitSignaling {
     this.link.connect();
   }
 
+  /** The network is another, or was away: begin a new connection at once. */
+  renew(): void {
+    this.link.renew();
+  }
+
   /** Ends the connection. The seat stays resumable from this tab until `forget`. */
   close(): void {
     window.clearTimeout(this.gapTimer);
