@@ -70,7 +70,7 @@ async def invite(doctor: Visitor, name: str) -> str:
     dialog = desk.get_by_role("dialog")
     await dialog.get_by_label("Name").fill(name)
     await dialog.get_by_role("button", name="Make the link").click()
-    link = await dialog.get_by_label("Link").input_value()
+    link = await dialog.get_by_role("textbox", name="Link").input_value()
     await dialog.get_by_role("button", name="Close", exact=True).last.click()
     return link
 

@@ -27,7 +27,8 @@ PULL_OUT = """(kind) => {
     navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
 }"""
 # Which tracks this page sends: a camera's has a device, a canvas's has none.
-SENT_BY_DEVICE = """() => window.keptConnections.flatMap((one) => one.getSenders())
+SENT_BY_DEVICE = """() => window.keptConnections.filter((one) => one.connectionState === "connected")
+    .flatMap((one) => one.getSenders())
     .filter(({ track }) => track?.kind === "video" && track.readyState === "live")
     .map(({ track }) => track.constructor.name !== "CanvasCaptureMediaStreamTrack")"""
 FETCHED = """() => performance.getEntriesByType("resource").filter(({ name }) => name.includes("/blur/")).length"""

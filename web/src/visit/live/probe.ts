@@ -32,7 +32,7 @@ const FRAMES_PER_S = 24;
 
 const UNREACHABLE: Measured = { upKbps: 0, downKbps: 0, loss: 1, roundTripMs: 0, jitterMs: 0 };
 
-/** Tests one way after the other; `told` hears of each. Aborted, it ends with the way it is at. */
+/** Tests one way after the other; `told` hears of each. Aborted, it ends at once: what comes next needs the network. */
 export async function probe(
   fetchAccess: () => Promise<ProbeAccess>,
   told: (result: WayResult) => void,
@@ -47,12 +47,17 @@ export async function probe(
     transports: ["websocket", "polling"],
     tryAllTransports: true,
   });
+  const aborted = new Promise<"aborted">((resolve) =>
+    signal.addEventListener("abort", () => resolve("aborted"), { once: true }),
+  );
   try {
     const ways: Way[] =
       access.ice_transport_policy === "relay" ? ["relay"] : ["udp", "tcp", "relay"];
     for (const way of ways) {
       if (signal.aborted) return;
-      told(await test(socket, way, access.ice_servers));
+      const result = await test(socket, way, access.ice_servers, aborted);
+      if (result === "aborted") return;
+      told(result);
     }
   } finally {
     socket.disconnect();
@@ -63,48 +68,56 @@ async function test(
   socket: Socket,
   way: Way,
   iceServers: RTCIceServer[],
-): Promise<WayResult> {
+  aborted: Promise<"aborted">,
+): Promise<WayResult | "aborted"> {
   const noise = makeNoise();
   const pc = new RTCPeerConnection({
     bundlePolicy: "max-bundle",
     iceServers: way === "relay" ? iceServers : [],
     iceTransportPolicy: way === "relay" ? "relay" : "all",
   });
+  pc.addTransceiver(noise.track, {
+    direction: "sendrecv",
+    sendEncodings: [{ maxBitrate: BITRATE }],
+  });
+  const measured = measureWay(socket, way, pc);
+  // Once aborted, what a closed connection still throws is nobody's concern.
+  measured.catch(() => undefined);
   try {
-    pc.addTransceiver(noise.track, {
-      direction: "sendrecv",
-      sendEncodings: [{ maxBitrate: BITRATE }],
-    });
-    await pc.setLocalDescription(await pc.createOffer());
-    const started = (await ask(socket, "probe.start", {
-      transport: way,
-      sdp: pc.localDescription?.sdp,
-    })) as { ok: boolean; sdp: string; probe_id: string; error?: { code: string } };
-    if (!started.ok) {
-      if (started.error?.code === "not_available") return { way, state: "absent" };
-      throw new Error(started.error?.code ?? "unavailable");
-    }
-    await pc.setRemoteDescription({ type: "answer", sdp: started.sdp });
-    const connected = await becomesConnected(pc);
-    const measured = connected ? await measure(pc) : UNREACHABLE;
-    const verdict: Verdict = connected
-      ? judge(measured)
-      : { verdict: "poor", reason: "unreachable" };
-    await ask(socket, "probe.result", {
-      probe_id: started.probe_id,
-      verdict: verdict.verdict,
-      reason: verdict.reason,
-      throughput_up_kbps: measured.upKbps,
-      throughput_down_kbps: measured.downKbps,
-      loss: measured.loss,
-      round_trip_ms: measured.roundTripMs,
-      jitter_ms: measured.jitterMs,
-    });
-    return connected ? { way, state: "measured", ...measured, ...verdict } : { way, state: "unreachable" };
+    return await Promise.race([measured, aborted]);
   } finally {
     pc.close();
     noise.stop();
   }
+}
+
+async function measureWay(socket: Socket, way: Way, pc: RTCPeerConnection): Promise<WayResult> {
+  await pc.setLocalDescription(await pc.createOffer());
+  const started = (await ask(socket, "probe.start", {
+    transport: way,
+    sdp: pc.localDescription?.sdp,
+  })) as { ok: boolean; sdp: string; probe_id: string; error?: { code: string } };
+  if (!started.ok) {
+    if (started.error?.code === "not_available") return { way, state: "absent" };
+    throw new Error(started.error?.code ?? "unavailable");
+  }
+  await pc.setRemoteDescription({ type: "answer", sdp: started.sdp });
+  const connected = await becomesConnected(pc);
+  const measured = connected ? await measure(pc) : UNREACHABLE;
+  const verdict: Verdict = connected
+    ? judge(measured)
+    : { verdict: "poor", reason: "unreachable" };
+  await ask(socket, "probe.result", {
+    probe_id: started.probe_id,
+    verdict: verdict.verdict,
+    reason: verdict.reason,
+    throughput_up_kbps: measured.upKbps,
+    throughput_down_kbps: measured.downKbps,
+    loss: measured.loss,
+    round_trip_ms: measured.roundTripMs,
+    jitter_ms: measured.jitterMs,
+  });
+  return connected ? { way, state: "measured", ...measured, ...verdict } : { way, state: "unreachable" };
 }
 
 async function ask(socket: Socket, event: string, payload: object): Promise<unknown> {
