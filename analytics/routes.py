@@ -11,7 +11,13 @@ from core.http.routes import Call, Routes
 def build_routes(service: Analytics) -> Routes:
     routes = Routes("analytics")
 
-    @routes.get("/analytics/summary", query=schemas.SummaryQuery, returns=schemas.SummaryView, errors=(Forbidden,))
+    @routes.get(
+        "/analytics/summary",
+        action="analytics.read",
+        query=schemas.SummaryQuery,
+        returns=schemas.SummaryView,
+        errors=(Forbidden,),
+    )
     async def summary(call: Call[None, schemas.SummaryQuery]) -> schemas.SummaryView:
         """Visits, no-shows, waits and revenue of a period
 

@@ -34,7 +34,13 @@ def build_routes(invoices: Invoices, payments: Payments, claims: Claims) -> Rout
 
 
 def _invoices(routes: Routes, invoices: Invoices) -> None:
-    @routes.get("/billing/invoices", query=schemas.InvoiceQuery, returns=schemas.Invoices, errors=(Forbidden,))
+    @routes.get(
+        "/billing/invoices",
+        action="invoice.read",
+        query=schemas.InvoiceQuery,
+        returns=schemas.Invoices,
+        errors=(Forbidden,),
+    )
     async def search(call: Call[None, schemas.InvoiceQuery]) -> schemas.Invoices:
         """List invoices, newest first: one's own, or anybody's for staff"""
         query = call.query
@@ -51,12 +57,19 @@ def _invoices(routes: Routes, invoices: Invoices) -> None:
             next_cursor=str(following) if following else None,
         )
 
-    @routes.get("/billing/invoices/{id}", returns=schemas.InvoiceBody, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/billing/invoices/{id}", action="invoice.read", returns=schemas.InvoiceBody, errors=(Forbidden, NotFound)
+    )
     async def read(call: Call[None, None]) -> schemas.InvoiceBody:
         """Show one invoice"""
         return schemas.InvoiceBody.of(await invoices.view(call.principal, call.id()))
 
-    @routes.get("/billing/invoices/{id}.pdf", content_type="application/pdf", errors=(Forbidden, NotFound))
+    @routes.get(
+        "/billing/invoices/{id}.pdf",
+        action="invoice.read",
+        content_type="application/pdf",
+        errors=(Forbidden, NotFound),
+    )
     async def printed(call: Call[None, None]) -> Answer:
         """Print one invoice"""
         name, content = await invoices.pdf(call.principal, call.id())
@@ -65,6 +78,7 @@ def _invoices(routes: Routes, invoices: Invoices) -> None:
 
     @routes.patch(
         "/billing/invoices/{id}",
+        action="invoice.adjust",
         body=schemas.AdjustInvoice,
         returns=schemas.InvoiceBody,
         errors=(Forbidden, NotFound, VersionConflict, InvoiceNotAdjustable),
@@ -82,6 +96,7 @@ def _invoices(routes: Routes, invoices: Invoices) -> None:
 def _payments(routes: Routes, payments: Payments) -> None:
     @routes.post(
         "/payments/process",
+        action="payment.make",
         body=schemas.ProcessPayment,
         returns=schemas.PaymentBody,
         status=201,
@@ -97,19 +112,26 @@ def _payments(routes: Routes, payments: Payments) -> None:
         )
         return Answer(schemas.PaymentBody.of(payment), status=202 if payment.status in UNFINISHED else 201)
 
-    @routes.get("/payments", query=schemas.PaymentQuery, returns=schemas.Payments, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/payments",
+        action="invoice.read",
+        query=schemas.PaymentQuery,
+        returns=schemas.Payments,
+        errors=(Forbidden, NotFound),
+    )
     async def payments_of_invoice(call: Call[None, schemas.PaymentQuery]) -> schemas.Payments:
         """List the payments of one invoice, newest first"""
         made = await payments.of_invoice(call.principal, call.query.invoice_id)
         return schemas.Payments(items=[schemas.PaymentBody.of(each) for each in made])
 
-    @routes.get("/payments/{id}", returns=schemas.PaymentBody, errors=(Forbidden, NotFound))
+    @routes.get("/payments/{id}", action="invoice.read", returns=schemas.PaymentBody, errors=(Forbidden, NotFound))
     async def read(call: Call[None, None]) -> schemas.PaymentBody:
         """Show one payment"""
         return schemas.PaymentBody.of(await payments.get(call.principal, call.id()))
 
     @routes.post(
         "/payments/{id}/refunds",
+        action="payment.refund",
         body=schemas.MakeRefund,
         returns=schemas.RefundBody,
         status=201,
@@ -131,7 +153,13 @@ def _payments(routes: Routes, payments: Payments) -> None:
 
 
 def _claims(routes: Routes, claims: Claims) -> None:
-    @routes.get("/billing/coverages", query=schemas.CoverageQuery, returns=schemas.Coverages, errors=(Forbidden,))
+    @routes.get(
+        "/billing/coverages",
+        action="coverage.read",
+        query=schemas.CoverageQuery,
+        returns=schemas.Coverages,
+        errors=(Forbidden,),
+    )
     async def coverages(call: Call[None, schemas.CoverageQuery]) -> schemas.Coverages:
         """List a patient's insurance coverages"""
         found = await claims.coverages(call.principal, _patient(call.principal, call.query.patient_id))
@@ -139,6 +167,7 @@ def _claims(routes: Routes, claims: Claims) -> None:
 
     @routes.post(
         "/billing/coverages",
+        action="coverage.write",
         body=schemas.AddCoverage,
         returns=schemas.CoverageBody,
         status=201,
@@ -154,6 +183,7 @@ def _claims(routes: Routes, claims: Claims) -> None:
 
     @routes.post(
         "/billing/claims",
+        action="claim.make",
         body=schemas.MakeClaim,
         returns=schemas.ClaimBody,
         status=201,
@@ -164,7 +194,13 @@ def _claims(routes: Routes, claims: Claims) -> None:
         body = call.body
         return schemas.ClaimBody.of(await claims.submit(call.principal, body.invoice_id, body.coverage_id))
 
-    @routes.get("/billing/claims", query=schemas.ClaimQuery, returns=schemas.Claims, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/billing/claims",
+        action="claim.read",
+        query=schemas.ClaimQuery,
+        returns=schemas.Claims,
+        errors=(Forbidden, NotFound),
+    )
     async def listed(call: Call[None, schemas.ClaimQuery]) -> schemas.Claims:
         """List an invoice's claims"""
         found = await claims.claims(call.principal, call.query.invoice_id)

@@ -11,7 +11,7 @@ from core.http.routes import Call, Routes
 def build_routes(audit: Audit) -> Routes:
     routes = Routes("compliance")
 
-    @routes.get("/audit", query=SearchAudit, returns=AuditPage, errors=(Forbidden,))
+    @routes.get("/audit", action="audit.search", query=SearchAudit, returns=AuditPage, errors=(Forbidden,))
     async def search(call: Call[None, SearchAudit]) -> AuditPage:
         """Search the audit trail, newest first."""
         query = call.query
@@ -26,7 +26,7 @@ def build_routes(audit: Audit) -> Routes:
         )
         return AuditPage(items=[AuditView.of(each) for each in entries], next_cursor=cursor)
 
-    @routes.get("/me/record-accesses", query=PageQuery, returns=AuditPage)
+    @routes.get("/me/record-accesses", action="account.own", query=PageQuery, returns=AuditPage)
     async def record_accesses(call: Call[None, PageQuery]) -> AuditPage:
         """Who read or changed one's data, newest first."""
         entries, cursor = await audit.record_accesses(call.principal, cursor=call.query.cursor, limit=call.query.limit)

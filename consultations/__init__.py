@@ -36,6 +36,7 @@ def setup(
         policy.allow(action, "practitioner", relation="own")
     policy.allow("consultation.complete", "practitioner", relation="own")
     policy.allow("consultation.notes", "practitioner", relation="own")
+    policy.allow("visit.guest", "guest", "interpreter", relation="member")
     policy.allow("practice.open", "practitioner", "desk")
     policy.allow("consultation.check_in", "patient", relation="self")
     policy.allow("consultation.check_in.read", "patient", relation="self")

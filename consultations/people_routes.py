@@ -27,7 +27,13 @@ def build(service: Consultations, policy: Policy) -> Routes:
     routes = Routes("check-in and interpreters")
     interpreters = service.interpreters
 
-    @routes.get("/appointments/{id}/check-in", query=CheckInQuery, returns=CheckInView, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/appointments/{id}/check-in",
+        action="consultation.check_in.read",
+        query=CheckInQuery,
+        returns=CheckInView,
+        errors=(Forbidden, NotFound),
+    )
     async def read_check_in(call: Call[None, CheckInQuery]) -> Answer:
         """What the patient confirmed, or has to confirm, with the emergency number and red flags"""
         found = await service.check_ins.read(call.principal, call.id(), call.query.country, call.query.language)
@@ -35,6 +41,7 @@ def build(service: Consultations, policy: Policy) -> Routes:
 
     @routes.put(
         "/appointments/{id}/check-in",
+        action="consultation.check_in",
         body=SaveCheckIn,
         returns=CheckInView,
         errors=(Forbidden, NotFound, VisitNotOpen),
@@ -43,13 +50,19 @@ def build(service: Consultations, policy: Policy) -> Routes:
         """The patient confirms who they are, where they are now and where to call back"""
         return Answer(await service.check_ins.save(call.principal, call.id(), call.body), headers=NO_STORE)
 
-    @routes.put("/practitioners/{id}/licence-places", body=LicencePlaces, status=204, errors=(Forbidden, NotFound))
+    @routes.put(
+        "/practitioners/{id}/licence-places",
+        action="licence_places.write",
+        body=LicencePlaces,
+        status=204,
+        errors=(Forbidden, NotFound),
+    )
     async def licence_places(call: Call[LicencePlaces, None]) -> None:
         """The countries in which a practitioner is licensed; none: those of the practice"""
         policy.require(call.principal, "licence_places.write")
         await service.check_ins.set_places(call.id(), frozenset(call.body.countries))
 
-    @routes.get("/interpreters", returns=InterpreterList, errors=(Forbidden,))
+    @routes.get("/interpreters", action="interpreters.keep", returns=InterpreterList, errors=(Forbidden,))
     async def list_interpreters(call: Call[None, None]) -> InterpreterList:
         """Who may be asked to interpret"""
         return InterpreterList(
@@ -59,36 +72,51 @@ def build(service: Consultations, policy: Policy) -> Routes:
             ]
         )
 
-    @routes.put("/interpreters/{id}", body=Languages, returns=InterpreterView, errors=(Forbidden, NotFound))
+    @routes.put(
+        "/interpreters/{id}",
+        action="interpreters.keep",
+        body=Languages,
+        returns=InterpreterView,
+        errors=(Forbidden, NotFound),
+    )
     async def put_interpreter(call: Call[Languages, None]) -> InterpreterView:
         """Let somebody with an account be asked for these languages"""
         name, languages, on_duty = await interpreters.put(call.principal, call.id(), call.body.languages)
         return InterpreterView(person_id=call.id(), name=name, languages=languages, on_duty=on_duty)
 
-    @routes.delete("/interpreters/{id}", status=204, errors=(Forbidden, NotFound))
+    @routes.delete("/interpreters/{id}", action="interpreters.keep", status=204, errors=(Forbidden, NotFound))
     async def remove_interpreter(call: Call[None, None]) -> None:
         """Somebody is asked no more"""
         await interpreters.remove(call.principal, call.id())
 
-    @routes.get("/me/interpreting", returns=Interpreting, errors=(Forbidden, NotFound))
+    @routes.get("/me/interpreting", action="interpreting", returns=Interpreting, errors=(Forbidden, NotFound))
     async def mine(call: Call[None, None]) -> Answer:
         """An interpreter's languages, duty and open requests"""
         policy.require(call.principal, "interpreting")
         return Answer(await interpreters.mine(call.principal), headers=NO_STORE)
 
-    @routes.put("/me/interpreting", body=OnDuty, returns=Interpreting, errors=(Forbidden, NotFound))
+    @routes.put(
+        "/me/interpreting", action="interpreting", body=OnDuty, returns=Interpreting, errors=(Forbidden, NotFound)
+    )
     async def set_duty(call: Call[OnDuty, None]) -> Interpreting:
         """Be asked, or not"""
         policy.require(call.principal, "interpreting")
         return await interpreters.set_duty(call.principal, call.body.on_duty)
 
-    @routes.post("/interpreter-offers/{id}/accept", returns=GuestSession, errors=(Forbidden, NotFound, OfferGone))
+    @routes.post(
+        "/interpreter-offers/{id}/accept",
+        action="interpreting",
+        returns=GuestSession,
+        errors=(Forbidden, NotFound, OfferGone),
+    )
     async def accept(call: Call[None, None]) -> Answer:
         """Come to interpret: a session for this visit alone"""
         policy.require(call.principal, "interpreting")
         return Answer(await interpreters.accept(call.principal, call.id()), headers=NO_STORE)
 
-    @routes.post("/interpreter-offers/{id}/decline", status=204, errors=(Forbidden, NotFound, OfferGone))
+    @routes.post(
+        "/interpreter-offers/{id}/decline", action="interpreting", status=204, errors=(Forbidden, NotFound, OfferGone)
+    )
     async def decline(call: Call[None, None]) -> None:
         """Not now; the next is asked"""
         policy.require(call.principal, "interpreting")

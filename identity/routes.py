@@ -54,6 +54,7 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
 
     @routes.post(
         "/auth/register",
+        action="public",
         auth="none",
         body=Register,
         returns=Registered,
@@ -69,6 +70,7 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
 
     @routes.post(
         "/auth/login",
+        action="public",
         auth="none",
         body=Login,
         returns=Tokens,
@@ -82,7 +84,14 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         signed_in = await accounts.login(body.email, body.password, body.role, body.client, agent)
         return answer(signed_in, native=body.client == "native")
 
-    @routes.post("/auth/refresh", auth="none", body=Refresh, returns=Tokens, errors=(InvalidToken, RefreshReused))
+    @routes.post(
+        "/auth/refresh",
+        action="public",
+        auth="none",
+        body=Refresh,
+        returns=Tokens,
+        errors=(InvalidToken, RefreshReused),
+    )
     async def refresh(call: Call[Refresh, None]) -> Answer:
         """Get the next access token; the refresh token is used once."""
         token = call.body.refresh_token or call.request.cookies.get(COOKIE)
@@ -91,7 +100,7 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         signed_in, session = await accounts.refresh(token)
         return answer(signed_in, native=session.client == "native")
 
-    @routes.post("/auth/logout", auth="none", body=Refresh, status=204)
+    @routes.post("/auth/logout", action="public", auth="none", body=Refresh, status=204)
     async def logout(call: Call[Refresh, None]) -> Answer:
         """Sign out: the session of the access token, else of the refresh token, ends."""
         scheme, _, access = call.request.headers.get("Authorization", "").partition(" ")
@@ -99,28 +108,28 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         await accounts.logout(access.strip() if scheme.lower() == "bearer" else None, refresh_token)
         return Answer(status=204, delete_cookies=[{"name": COOKIE, **cookie}])
 
-    @routes.get("/auth/jwks", auth="none", returns=JwkSet)
+    @routes.get("/auth/jwks", action="public", auth="none", returns=JwkSet)
     async def jwks(call: Call[None, None]) -> Answer:
         """The keys that tokens are signed with."""
         return Answer(JwkSet(keys=issuer.jwks()["keys"]), headers={"Cache-Control": "public, max-age=300"})
 
-    @routes.post("/auth/verify-email", auth="none", body=VerifyEmail, status=204, errors=(LinkGone,))
+    @routes.post("/auth/verify-email", action="public", auth="none", body=VerifyEmail, status=204, errors=(LinkGone,))
     async def verify_email(call: Call[VerifyEmail, None]) -> None:
         """Use the secret of the link in the letter, once."""
         await accounts.verify_email(call.body.secret)
 
-    @routes.post("/me/verification", body=Empty, status=204)
+    @routes.post("/me/verification", action="account.own", body=Empty, status=204)
     async def send_verification(call: Call[Empty, None]) -> None:
         """Ask for another letter to verify the address."""
         await accounts.send_verification(call.principal)
 
-    @routes.get("/me", returns=Me)
+    @routes.get("/me", action="account.own", returns=Me)
     async def me(call: Call[None, None]) -> Me:
         """Who is signed in."""
         person, contact = await directory.me(call.principal)
         return Me.profile(person, contact, call.principal.role)
 
-    @routes.patch("/me", body=ChangeMe, returns=Me)
+    @routes.patch("/me", action="account.own", body=ChangeMe, returns=Me)
     async def change_me(call: Call[ChangeMe, None]) -> Me:
         """Change what was sent; null clears phone and birth date."""
         changes = {field: getattr(call.body, field) for field in call.body.model_fields_set}
@@ -132,23 +141,23 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         person, contact = await directory.change_me(call.principal, **changes)
         return Me.profile(person, contact, call.principal.role)
 
-    @routes.get("/me/sessions", returns=SessionPage)
+    @routes.get("/me/sessions", action="account.own", returns=SessionPage)
     async def sessions(call: Call[None, None]) -> SessionPage:
         """Where one is signed in."""
         found = await accounts.sessions(call.principal)
         return SessionPage(items=[SessionRow.of(each, call.principal.session_id) for each in found])
 
-    @routes.delete("/me/sessions/{id}", status=204, errors=(NotFound,))
+    @routes.delete("/me/sessions/{id}", action="account.own", status=204, errors=(NotFound,))
     async def end_session(call: Call[None, None]) -> None:
         """Sign out another device."""
         await accounts.end_session(call.principal, call.id())
 
-    @routes.get("/patients/{id}", returns=Patient, errors=(Forbidden, NotFound))
+    @routes.get("/patients/{id}", action="patient.read", returns=Patient, errors=(Forbidden, NotFound))
     async def patient(call: Call[None, None]) -> Patient:
         """A patient's profile, for staff and those who care for them."""
         return Patient.of(*await directory.patient(call.principal, call.id()))
 
-    @routes.get("/people", query=FindPeople, returns=PeoplePage, errors=(Forbidden,))
+    @routes.get("/people", action="people.list", query=FindPeople, returns=PeoplePage, errors=(Forbidden,))
     async def people(call: Call[None, FindPeople]) -> PeoplePage:
         """Find people."""
         query = call.query

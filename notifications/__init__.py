@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.context import Context
+from core.security.policy import ACCOUNTS
 from notifications.mail import Mailer
-from notifications.namespace import LiveNotices
+from notifications.namespace import REFRESH, LiveNotices
 from notifications.ports import Appointments, People, Sessions, Verifications
 from notifications.repository import Repository
 from notifications.routes import build_routes
@@ -21,7 +22,8 @@ def setup(
     """Build the module over the context: rules, routes, the live namespace, subscribers and jobs."""
     context.policy.allow("notice.read", "patient", "practitioner", "desk", "admin", "auditor")
     context.policy.allow("delivery.list", "desk", "admin")
-    live = LiveNotices(context.realtime, sessions, context.tokens, context.redis, context.clock)
+    live = LiveNotices(context.realtime, sessions, context.tokens, context.policy, context.redis, context.clock)
+    context.policy.allow(REFRESH, *ACCOUNTS, relation="self")
     context.realtime.register_namespace(live)
     service = Notifications(
         context.database("notifications"),

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from core.background import Background
 from core.clock import Clock
 from core.errors import BedsideError, InvalidToken, TooManyRequests
+from core.security.policy import Policy
 from core.security.tokens import Tokens
 from notifications.ports import Sessions
 from notifications.service import Notice
@@ -24,6 +25,7 @@ from notifications.service import Notice
 log = structlog.get_logger(__name__)
 
 NAME = "/notifications"
+REFRESH = "auth.refresh"
 # Where identity tells of ended sessions: JSON with session_id.
 REVOKED_CHANNEL = "identity:revoked"
 SWEEP_EVERY_S = 0.5
@@ -41,6 +43,7 @@ class Seat:
     """One connection."""
 
     person_id: UUID
+    role: str
     session_id: UUID | None
     token: str
     expires_at: datetime
@@ -51,12 +54,19 @@ class Seat:
 
 class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio has no types
     def __init__(
-        self, server: socketio.AsyncServer, sessions: Sessions, tokens: Tokens, redis: Redis, clock: Clock
+        self,
+        server: socketio.AsyncServer,
+        sessions: Sessions,
+        tokens: Tokens,
+        policy: Policy,
+        redis: Redis,
+        clock: Clock,
     ) -> None:
         super().__init__(NAME)
         self._live = server
         self._sessions = sessions
         self._tokens = tokens
+        self._policy = policy
         self._redis = redis
         self._clock = clock
         self._seats: dict[str, Seat] = {}
@@ -92,12 +102,17 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
         sid, data = args[0], args[1] if len(args) > 1 else None
         try:
             self._count(sid)
-            if event != "auth.refresh":
+            if event != REFRESH:
                 return _refused("unknown_event", "There is no such event here")
+            self._policy.admit(self._role_of(sid), event)
             await self._refresh(sid, data)
         except BedsideError as error:
             return _refused(error.code, error.detail)
         return {"ok": True}
+
+    def _role_of(self, sid: str) -> str:
+        seat = self._seats.get(sid)
+        return "" if seat is None else seat.role
 
     async def _refresh(self, sid: str, data: Any) -> None:
         fresh, seat = await self._seat(data), self._seats.get(sid)
@@ -112,7 +127,7 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
             raise InvalidToken()
         principal = await self._sessions.authenticate(token)
         expires_at = self._tokens.verify(token, "access").expires_at
-        return Seat(principal.id, principal.session_id, token, expires_at, self._clock.monotonic())
+        return Seat(principal.id, principal.role, principal.session_id, token, expires_at, self._clock.monotonic())
 
     def _count(self, sid: str) -> None:
         seat = self._seats.get(sid)

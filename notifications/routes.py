@@ -11,7 +11,7 @@ from notifications.service import Notifications
 def build_routes(service: Notifications) -> Routes:
     routes = Routes("notifications")
 
-    @routes.get("/notifications", query=schemas.ListQuery, returns=schemas.Notices)
+    @routes.get("/notifications", action="notice.read", query=schemas.ListQuery, returns=schemas.Notices)
     async def notices(call: Call[None, schemas.ListQuery]) -> schemas.Notices:
         """List one's own notices, newest first"""
         found, following = await service.notices(call.principal, call.query.cursor, call.query.limit)
@@ -20,13 +20,19 @@ def build_routes(service: Notifications) -> Routes:
             next_cursor=None if following is None else str(following),
         )
 
-    @routes.post("/notifications/{id}/read", status=204, errors=(NotFound,))
+    @routes.post("/notifications/{id}/read", action="notice.read", status=204, errors=(NotFound,))
     async def read(call: Call[None, None]) -> Answer:
         """Mark a notice as read"""
         await service.mark_read(call.principal, call.id())
         return Answer(status=204)
 
-    @routes.get("/notifications/deliveries", query=schemas.ListQuery, returns=schemas.Deliveries, errors=(Forbidden,))
+    @routes.get(
+        "/notifications/deliveries",
+        action="delivery.list",
+        query=schemas.ListQuery,
+        returns=schemas.Deliveries,
+        errors=(Forbidden,),
+    )
     async def deliveries(call: Call[None, schemas.ListQuery]) -> schemas.Deliveries:
         """List what was sent by email, and what failed"""
         found, following = await service.deliveries(call.principal, call.query.cursor, call.query.limit)

@@ -26,7 +26,13 @@ from records.service import NewEntry, RecordService
 def build_routes(records: RecordService, prescriptions: PrescriptionService) -> Routes:
     routes = Routes("records")
 
-    @routes.get("/patients/{id}/medical-records", query=ListEntries, returns=EntryPage, errors=(NoCareRelation,))
+    @routes.get(
+        "/patients/{id}/medical-records",
+        action="record.read",
+        query=ListEntries,
+        returns=EntryPage,
+        errors=(NoCareRelation,),
+    )
     async def entries(call: Call[None, ListEntries]) -> EntryPage:
         """A patient's entries, newest first."""
         query = call.query
@@ -35,13 +41,17 @@ def build_routes(records: RecordService, prescriptions: PrescriptionService) -> 
         )
         return EntryPage(items=[RecordEntry.of(each) for each in found], next_cursor=cursor)
 
-    @routes.get("/records/{patient_id}", returns=PatientRecord, errors=(NoCareRelation,))
+    @routes.get("/records/{patient_id}", action="record.read", returns=PatientRecord, errors=(NoCareRelation,))
     async def read(call: Call[None, None]) -> PatientRecord:
         """A patient's record: its summary and newest entries."""
         return PatientRecord.of(await records.read(call.principal, call.id("patient_id")))
 
     @routes.patch(
-        "/records/{patient_id}", body=ChangeRecord, returns=PatientRecord, errors=(NoCareRelation, VersionConflict)
+        "/records/{patient_id}",
+        action="record.update",
+        body=ChangeRecord,
+        returns=PatientRecord,
+        errors=(NoCareRelation, VersionConflict),
     )
     async def change(call: Call[ChangeRecord, None]) -> PatientRecord:
         """Change the summary and add entries, on top of the version that was read."""
@@ -57,6 +67,7 @@ def build_routes(records: RecordService, prescriptions: PrescriptionService) -> 
 
     @routes.post(
         "/appointments/{id}/prescriptions",
+        action="prescription.issue",
         body=Prescribe,
         returns=Prescription,
         status=201,
@@ -75,7 +86,13 @@ def build_routes(records: RecordService, prescriptions: PrescriptionService) -> 
         )
         return Prescription.of(issued)
 
-    @routes.get("/prescriptions", query=ListPrescriptions, returns=PrescriptionPage, errors=(NoCareRelation,))
+    @routes.get(
+        "/prescriptions",
+        action="prescription.read",
+        query=ListPrescriptions,
+        returns=PrescriptionPage,
+        errors=(NoCareRelation,),
+    )
     async def list_prescriptions(call: Call[None, ListPrescriptions]) -> PrescriptionPage:
         """A patient's prescriptions, newest first; one's own by default."""
         query = call.query
@@ -84,7 +101,7 @@ def build_routes(records: RecordService, prescriptions: PrescriptionService) -> 
         )
         return PrescriptionPage(items=[Prescription.of(each) for each in found], next_cursor=cursor)
 
-    @routes.get("/pharmacies", query=NearPharmacies, returns=Pharmacies)
+    @routes.get("/pharmacies", action="account.own", query=NearPharmacies, returns=Pharmacies)
     async def pharmacies(call: Call[None, NearPharmacies]) -> Pharmacies:
         """Pharmacies, nearest first."""
         query = call.query

@@ -72,6 +72,11 @@ def allow(policy: Policy) -> None:
     policy.allow("appointment.no_show", "desk", "admin")
     policy.allow("appointment.withdraw", "desk", "admin")
     policy.allow("appointment.complete", "practitioner", relation="own")
+    policy.allow("appointment.change", "patient", relation=("self", "proxy"))  # which change, the service asks
+    policy.allow("appointment.change", "practitioner", relation="own")
+    policy.allow("appointment.change", "desk", "admin")
+    policy.allow("queue.see", "patient", relation=("self", "proxy"))  # one's own place
+    policy.allow("queue.see", "practitioner", "desk", "admin")
     policy.allow("queue.read", "practitioner", relation="own")
     policy.allow("queue.read", "desk", "admin")
     policy.allow("drop_in.take", "practitioner")

@@ -14,7 +14,14 @@ FEED_MAX_AGE_S = 300
 
 
 def add_calendar_routes(routes: Routes, calendars: Calendars, public_url: str) -> None:
-    @routes.get("/calendar/{token}.ics", auth="none", limit="token", content_type="text/calendar", errors=(NotFound,))
+    @routes.get(
+        "/calendar/{token}.ics",
+        action="public",
+        auth="none",
+        limit="token",
+        content_type="text/calendar",
+        errors=(NotFound,),
+    )
     async def feed(call: Call[None, None]) -> Answer:
         """Read a private calendar feed with the token in its address
 
@@ -28,23 +35,35 @@ def add_calendar_routes(routes: Routes, calendars: Calendars, public_url: str) -
             return Answer(status=304, headers=headers)
         return Answer(content, headers={**headers, "Content-Disposition": 'inline; filename="bedside.ics"'})
 
-    @routes.post("/me/calendar-feed", body=schemas.MakeFeed, returns=schemas.NewFeed, status=201, errors=(Forbidden,))
+    @routes.post(
+        "/me/calendar-feed",
+        action="calendar.feed",
+        body=schemas.MakeFeed,
+        returns=schemas.NewFeed,
+        status=201,
+        errors=(Forbidden,),
+    )
     async def make_feed(call: Call[schemas.MakeFeed, None]) -> schemas.NewFeed:
         """Make one's private calendar feed, and end the one before"""
         _, token = await calendars.make_feed(call.principal, call.body.language)
         return schemas.NewFeed(url=f"{public_url}{API_PREFIX}/calendar/{token}.ics")
 
-    @routes.get("/me/calendar-feed", returns=schemas.FeedState, errors=(Forbidden,))
+    @routes.get("/me/calendar-feed", action="calendar.feed", returns=schemas.FeedState, errors=(Forbidden,))
     async def show_feed(call: Call[None, None]) -> schemas.FeedState:
         """Say whether one has a calendar feed, and when it was read last"""
         return schemas.FeedState.of(await calendars.feed(call.principal))
 
-    @routes.delete("/me/calendar-feed", status=204, errors=(Forbidden, NotFound))
+    @routes.delete("/me/calendar-feed", action="calendar.feed", status=204, errors=(Forbidden, NotFound))
     async def end_feed(call: Call[None, None]) -> None:
         """End one's calendar feed"""
         await calendars.end_feed(call.principal)
 
-    @routes.get("/practitioners/{id}/calendars", returns=schemas.OutsideCalendars, errors=(Forbidden,))
+    @routes.get(
+        "/practitioners/{id}/calendars",
+        action="calendar.outside",
+        returns=schemas.OutsideCalendars,
+        errors=(Forbidden,),
+    )
     async def outside(call: Call[None, None]) -> schemas.OutsideCalendars:
         """List the outside calendars whose busy times block a practitioner's slots"""
         found = await calendars.list_of(call.principal, call.id())
@@ -52,6 +71,7 @@ def add_calendar_routes(routes: Routes, calendars: Calendars, public_url: str) -
 
     @routes.post(
         "/practitioners/{id}/calendars",
+        action="calendar.outside",
         body=schemas.AddCalendar,
         returns=schemas.OutsideCalendarBody,
         status=201,
@@ -64,12 +84,22 @@ def add_calendar_routes(routes: Routes, calendars: Calendars, public_url: str) -
             await calendars.add(call.principal, call.id(), body.name.strip(), body.address)
         )
 
-    @routes.delete("/practitioners/{id}/calendars/{calendar_id}", status=204, errors=(Forbidden, NotFound))
+    @routes.delete(
+        "/practitioners/{id}/calendars/{calendar_id}",
+        action="calendar.outside",
+        status=204,
+        errors=(Forbidden, NotFound),
+    )
     async def remove(call: Call[None, None]) -> None:
         """Forget an outside calendar and its busy times"""
         await calendars.remove(call.principal, call.id(), call.id("calendar_id"))
 
-    @routes.post("/practitioners/{id}/calendars/{calendar_id}/read", status=202, errors=(Forbidden, NotFound))
+    @routes.post(
+        "/practitioners/{id}/calendars/{calendar_id}/read",
+        action="calendar.outside",
+        status=202,
+        errors=(Forbidden, NotFound),
+    )
     async def read(call: Call[None, None]) -> None:
         """Read an outside calendar again soon"""
         await calendars.read_soon(call.principal, call.id(), call.id("calendar_id"))

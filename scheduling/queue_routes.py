@@ -24,6 +24,7 @@ def patient_of(principal: Principal, named: UUID | None) -> UUID:
 def waitlist_routes(routes: Routes, waitlist: Waitlist) -> None:
     @routes.post(
         "/waitlist",
+        action="appointment.book",
         body=schemas.JoinWaitlist,
         returns=schemas.WaitlistEntryBody,
         status=201,
@@ -43,7 +44,13 @@ def waitlist_routes(routes: Routes, waitlist: Waitlist) -> None:
             )
         )
 
-    @routes.get("/waitlist", query=schemas.WaitlistQuery, returns=schemas.WaitlistEntries, errors=(Forbidden,))
+    @routes.get(
+        "/waitlist",
+        action="queue.see",
+        query=schemas.WaitlistQuery,
+        returns=schemas.WaitlistEntries,
+        errors=(Forbidden,),
+    )
     async def entries(call: Call[None, schemas.WaitlistQuery]) -> schemas.WaitlistEntries:
         """List who waits, in line: oneself, or a practitioner's people"""
         query = call.query
@@ -55,6 +62,7 @@ def waitlist_routes(routes: Routes, waitlist: Waitlist) -> None:
 
     @routes.post(
         "/waitlist/{id}/accept",
+        action="appointment.book",
         body=schemas.AcceptOffer,
         returns=AppointmentBody,
         status=201,
@@ -64,12 +72,22 @@ def waitlist_routes(routes: Routes, waitlist: Waitlist) -> None:
         """Book the time that is offered"""
         return AppointmentBody.of(await waitlist.accept(call.principal, call.id(), call.body.reason))
 
-    @routes.post("/waitlist/{id}/decline", returns=schemas.WaitlistEntryBody, errors=(Forbidden, NotFound, OfferGone))
+    @routes.post(
+        "/waitlist/{id}/decline",
+        action="appointment.book",
+        returns=schemas.WaitlistEntryBody,
+        errors=(Forbidden, NotFound, OfferGone),
+    )
     async def decline(call: Call[None, None]) -> schemas.WaitlistEntryBody:
         """Let the offered time go to the next, and wait for another"""
         return schemas.WaitlistEntryBody.of(await waitlist.decline(call.principal, call.id()))
 
-    @routes.delete("/waitlist/{id}", returns=schemas.WaitlistEntryBody, errors=(Forbidden, NotFound, InvalidTransition))
+    @routes.delete(
+        "/waitlist/{id}",
+        action="appointment.book",
+        returns=schemas.WaitlistEntryBody,
+        errors=(Forbidden, NotFound, InvalidTransition),
+    )
     async def leave(call: Call[None, None]) -> schemas.WaitlistEntryBody:
         """Wait no more"""
         return schemas.WaitlistEntryBody.of(await waitlist.leave(call.principal, call.id()))
@@ -78,6 +96,7 @@ def waitlist_routes(routes: Routes, waitlist: Waitlist) -> None:
 def drop_in_routes(routes: Routes, drop_ins: DropIns) -> None:
     @routes.post(
         "/drop-ins",
+        action="appointment.book",
         body=schemas.JoinDropIns,
         returns=schemas.DropInBody,
         status=201,
@@ -92,24 +111,32 @@ def drop_in_routes(routes: Routes, drop_ins: DropIns) -> None:
             )
         )
 
-    @routes.get("/drop-ins", query=schemas.DropInQuery, returns=schemas.DropInList, errors=(Forbidden,))
+    @routes.get(
+        "/drop-ins", action="queue.see", query=schemas.DropInQuery, returns=schemas.DropInList, errors=(Forbidden,)
+    )
     async def line(call: Call[None, schemas.DropInQuery]) -> schemas.DropInList:
         """List who waits for a clinician"""
         found = await drop_ins.line(call.principal, call.query.specialty)
         return schemas.DropInList(items=[schemas.DropInBody.of(each) for each in found])
 
-    @routes.get("/drop-ins/{id}", returns=schemas.DropInBody, errors=(Forbidden, NotFound))
+    @routes.get("/drop-ins/{id}", action="queue.see", returns=schemas.DropInBody, errors=(Forbidden, NotFound))
     async def show(call: Call[None, None]) -> schemas.DropInBody:
         """Show a place in the line, and the visit once it is taken"""
         return schemas.DropInBody.of(await drop_ins.show(call.principal, call.id()))
 
-    @routes.delete("/drop-ins/{id}", returns=schemas.DropInBody, errors=(Forbidden, NotFound, InvalidTransition))
+    @routes.delete(
+        "/drop-ins/{id}",
+        action="appointment.book",
+        returns=schemas.DropInBody,
+        errors=(Forbidden, NotFound, InvalidTransition),
+    )
     async def leave(call: Call[None, None]) -> schemas.DropInBody:
         """Leave the line"""
         return schemas.DropInBody.of(await drop_ins.leave(call.principal, call.id()))
 
     @routes.post(
         "/drop-ins/next",
+        action="drop_in.take",
         returns=AppointmentBody,
         status=201,
         errors=(Forbidden, NotFound, SlotTaken, SlotNotOffered),

@@ -32,7 +32,7 @@ def build_routes(
 
 
 def _offers(routes: Routes, offers: Offers) -> None:
-    @routes.get("/specialties", returns=schemas.Specialties, auth="none")
+    @routes.get("/specialties", action="public", returns=schemas.Specialties, auth="none")
     async def specialties(call: Call[None, None]) -> schemas.Specialties:
         """List specialties with the number of practitioners in each"""
         return schemas.Specialties(
@@ -42,7 +42,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
             ]
         )
 
-    @routes.get("/providers", query=schemas.ProviderQuery, returns=schemas.Providers, auth="none")
+    @routes.get("/providers", action="public", query=schemas.ProviderQuery, returns=schemas.Providers, auth="none")
     async def providers(call: Call[None, schemas.ProviderQuery]) -> schemas.Providers:
         """Find practitioners and their next free slots"""
         query = call.query
@@ -50,7 +50,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
         items = [schemas.Provider.of(each.profile, each.time_zone, each.next_slots) for each in found]
         return schemas.Providers.model_construct(items=items, next_cursor=following)
 
-    @routes.get("/providers/{id}", returns=schemas.Provider, auth="none", errors=(NotFound,))
+    @routes.get("/providers/{id}", action="public", returns=schemas.Provider, auth="none", errors=(NotFound,))
     async def provider(call: Call[None, None]) -> schemas.Provider:
         """Show one practitioner"""
         found = await offers.provider(call.id())
@@ -58,6 +58,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
 
     @routes.get(
         "/appointments/available",
+        action="public",
         query=schemas.AvailableQuery,
         returns=schemas.Slots,
         auth="none",
@@ -69,13 +70,19 @@ def _offers(routes: Routes, offers: Offers) -> None:
         free, time_zone = await offers.available(query.practitioner_id, query.date, query.days)
         return schemas.Slots(items=[schemas.Slot.of(each) for each in free], time_zone=time_zone)
 
-    @routes.get("/practitioners/{id}/schedule", returns=schedule_schemas.ScheduleBody, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/practitioners/{id}/schedule",
+        action="schedule.read",
+        returns=schedule_schemas.ScheduleBody,
+        errors=(Forbidden, NotFound),
+    )
     async def read_schedule(call: Call[None, None]) -> schedule_schemas.ScheduleBody:
         """Read a practitioner's opening hours"""
         return schedule_schemas.ScheduleBody.of(await offers.schedule(call.principal, call.id()))
 
     @routes.put(
         "/practitioners/{id}/schedule",
+        action="schedule.write",
         body=schedule_schemas.ScheduleBody,
         returns=schedule_schemas.ScheduleBody,
         errors=(Forbidden, NotFound, VersionConflict),
@@ -89,6 +96,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
 
     @routes.post(
         "/practitioners/{id}/schedule/preview",
+        action="schedule.write",
         body=schedule_schemas.PreviewBody,
         returns=schedule_schemas.PreviewSlots,
         idempotency="none",
@@ -108,6 +116,7 @@ def _offers(routes: Routes, offers: Offers) -> None:
 def _booking(routes: Routes, booking: Booking) -> None:
     @routes.post(
         "/appointments",
+        action="appointment.book",
         body=schemas.BookAppointment,
         returns=schemas.AppointmentBody,
         status=201,
@@ -120,6 +129,7 @@ def _booking(routes: Routes, booking: Booking) -> None:
 
     @routes.post(
         "/patients/{id}/appointments",
+        action="appointment.book",
         body=schemas.BookAppointment,
         returns=schemas.AppointmentBody,
         status=201,
@@ -133,6 +143,7 @@ def _booking(routes: Routes, booking: Booking) -> None:
 
     @routes.post(
         "/appointments/series",
+        action="appointment.book",
         body=schemas.BookSeries,
         returns=schemas.Series,
         status=201,
@@ -149,6 +160,7 @@ def _booking(routes: Routes, booking: Booking) -> None:
 def _holds(routes: Routes, booking: Booking) -> None:
     @routes.post(
         "/appointments/holds",
+        action="appointment.book",
         body=schemas.MakeHold,
         returns=schemas.HoldBody,
         status=201,
@@ -160,19 +172,27 @@ def _holds(routes: Routes, booking: Booking) -> None:
         patient_id = patient_of(call.principal, body.patient_id)
         return schemas.HoldBody.of(await booking.hold(call.principal, body.practitioner_id, patient_id, body.start))
 
-    @routes.get("/appointments/holds/{id}", returns=schemas.HoldBody, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/appointments/holds/{id}", action="appointment.book", returns=schemas.HoldBody, errors=(Forbidden, NotFound)
+    )
     async def show_hold(call: Call[None, None]) -> schemas.HoldBody:
         """Show a hold that still stands"""
         return schemas.HoldBody.of(await booking.show_hold(call.principal, call.id()))
 
-    @routes.delete("/appointments/holds/{id}", status=204, errors=(Forbidden, NotFound))
+    @routes.delete("/appointments/holds/{id}", action="appointment.book", status=204, errors=(Forbidden, NotFound))
     async def release(call: Call[None, None]) -> None:
         """Give a hold back"""
         await booking.release(call.principal, call.id())
 
 
 def _appointments(routes: Routes, appointments: Appointments) -> None:
-    @routes.get("/appointments", query=schemas.AppointmentQuery, returns=schemas.Appointments, errors=(Forbidden,))
+    @routes.get(
+        "/appointments",
+        action="appointment.read",
+        query=schemas.AppointmentQuery,
+        returns=schemas.Appointments,
+        errors=(Forbidden,),
+    )
     async def search(call: Call[None, schemas.AppointmentQuery]) -> schemas.Appointments:
         """List appointments by start: one's own, or anybody's for staff"""
         query = call.query
@@ -192,7 +212,9 @@ def _appointments(routes: Routes, appointments: Appointments) -> None:
             next_cursor=schemas.encode_cursor(*following) if following else None,
         )
 
-    @routes.get("/appointments/{id}", returns=schemas.AppointmentBody, errors=(Forbidden, NotFound))
+    @routes.get(
+        "/appointments/{id}", action="appointment.read", returns=schemas.AppointmentBody, errors=(Forbidden, NotFound)
+    )
     async def read(call: Call[None, None]) -> schemas.AppointmentBody:
         """Show one appointment"""
         return schemas.AppointmentBody.of(await appointments.view(call.principal, call.id()))
@@ -200,7 +222,11 @@ def _appointments(routes: Routes, appointments: Appointments) -> None:
     changing = (Forbidden, NotFound, InvalidTransition, VersionConflict, SlotTaken, SlotNotOffered)
 
     @routes.put(
-        "/appointments/{id}/status", body=schemas.ChangeStatus, returns=schemas.AppointmentBody, errors=changing
+        "/appointments/{id}/status",
+        action="appointment.change",
+        body=schemas.ChangeStatus,
+        returns=schemas.AppointmentBody,
+        errors=changing,
     )
     async def change_status(call: Call[schemas.ChangeStatus, None]) -> schemas.AppointmentBody:
         """Change the status, or move to another start with "rescheduled" """
@@ -208,7 +234,11 @@ def _appointments(routes: Routes, appointments: Appointments) -> None:
         return schemas.AppointmentBody.of(await appointments.change(call.principal, call.id(), wanted))
 
     @routes.patch(
-        "/appointments/{id}", body=schemas.ChangeAppointment, returns=schemas.AppointmentBody, errors=changing
+        "/appointments/{id}",
+        action="appointment.change",
+        body=schemas.ChangeAppointment,
+        returns=schemas.AppointmentBody,
+        errors=changing,
     )
     async def change(call: Call[schemas.ChangeAppointment, None]) -> schemas.AppointmentBody:
         """Change start, status or reason"""
@@ -218,6 +248,7 @@ def _appointments(routes: Routes, appointments: Appointments) -> None:
 
     @routes.delete(
         "/appointments/{id}",
+        action="appointment.cancel",
         returns=schemas.AppointmentBody,
         errors=(Forbidden, NotFound, InvalidTransition),
     )

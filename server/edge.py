@@ -32,6 +32,7 @@ def build_edge(context: Context, modules: Modules, roles: frozenset[str]) -> web
         clock=context.clock,
         tokens=context.tokens,
         sessions=modules.identity.accounts,
+        policy=context.policy,
         limiter=limiter,
         idempotency=idempotency,
         telemetry=Telemetry(),

@@ -80,7 +80,7 @@ def health_routes(context: Context, modules: Modules, bus: Bus) -> Routes:
     context.policy.allow("health.read", "admin")
     checks = _checks(context, modules, bus)
 
-    @routes.get("/admin/health", returns=HealthView, errors=(Forbidden,))
+    @routes.get("/admin/health", action="health.read", returns=HealthView, errors=(Forbidden,))
     async def health(call: Call[None, None]) -> HealthView:
         """What works and what does not, and how much is going on"""
         context.policy.require(call.principal, "health.read")

@@ -123,12 +123,12 @@ def mail_routes(settings: Settings) -> Routes:
     routes = Routes("demonstration")
     mailbox = Mailbox(mail_folder(settings))
 
-    @routes.get("/demo/mail", returns=MailPage)
+    @routes.get("/demo/mail", action="account.own", returns=MailPage)
     async def mails(call: Call[None, None]) -> MailPage:
         """The mails that the demonstration has sent, newest first."""
         return MailPage(items=await asyncio.to_thread(mailbox.newest))
 
-    @routes.get("/demo/mail/{id}", returns=MailText)
+    @routes.get("/demo/mail/{id}", action="account.own", returns=MailText)
     async def mail(call: Call[None, None]) -> MailText:
         """One mail with its text."""
         return await asyncio.to_thread(mailbox.get, call.id())

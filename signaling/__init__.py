@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.context import Context
+from signaling import access
 from signaling.live import Live
 from signaling.ports import Chat, DropInLines, Help, Visits
 
@@ -12,11 +13,7 @@ def setup(context: Context, *, visits: Visits, chat: Chat, help: Help, lines: Dr
 
     Without ``serves`` the process carries no connections: it only tells the live visit what happened.
     """
-    policy = context.policy
-    policy.allow("waiting.admit", "practitioner", relation="own")
-    for action in ("waiting.hold", "waiting.remove", "waiting.transfer", "waiting.recall", "practice.chat"):
-        policy.allow(action, "practitioner", relation="own")
-        policy.allow(action, "desk")
+    access.allow(context.policy)
     live = Live(context, visits=visits, chat=chat, help=help, lines=lines)
     if serves:
         context.starting.append(live.start)

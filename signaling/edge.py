@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from core.clock import Clock
 from core.errors import BedsideError, InvalidInput, TooManyRequests, Unavailable
+from core.security.policy import Policy
 from signaling.errors import UnknownEvent
 
 log = logging.getLogger(__name__)
@@ -69,10 +70,14 @@ def as_bedside(error: Exception) -> BedsideError | None:
 
 
 class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio ships no types
-    """Subclasses fill ``events`` and implement ``connected`` and ``gone``."""
+    """Subclasses fill ``events`` and implement ``connected``, ``gone`` and ``role_of``.
 
-    def __init__(self, namespace: str, clock: Clock, events_per_second: int) -> None:
+    An event's name is the action the policy is asked for.
+    """
+
+    def __init__(self, namespace: str, policy: Policy, clock: Clock, events_per_second: int) -> None:
         super().__init__(namespace)
+        self._policy = policy
         self._clock = clock
         self._rate = float(events_per_second)
         self._connections: dict[str, _Connection] = {}
@@ -85,6 +90,10 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
 
     async def gone(self, sid: str) -> None:
         """The connection is closed."""
+        raise NotImplementedError
+
+    def role_of(self, sid: str) -> str:
+        """The role in which this connection acts; empty for one that is not known, which may do nothing."""
         raise NotImplementedError
 
     def signed_in_by(self, sid: str, claims: Mapping[str, Any]) -> None:
@@ -151,6 +160,7 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
             entry = self.events.get(event) if isinstance(event, str) else None
             if entry is None:
                 raise UnknownEvent()
+            self._policy.admit(self.role_of(sid), event)
             if len(args) > 1:
                 raise InvalidInput.of("payload", "one object is expected")
             model, handler = entry

@@ -40,7 +40,7 @@ class Waiting:
 
 class LineNamespace(Edge):
     def __init__(self, context: Context, lines: DropInLines) -> None:
-        super().__init__(NAMESPACE, context.clock, context.settings.limits.socket_events_per_second)
+        super().__init__(NAMESPACE, context.policy, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
         self._lines = lines
         self._people: dict[str, Waiting] = {}
@@ -54,6 +54,9 @@ class LineNamespace(Edge):
         self.signed_in_by(sid, {"session": str(principal.session_id)} if principal.session_id else {})
         specialty = await self._lines.specialty(principal, wanted.drop_in_id)
         self._people[sid] = Waiting(sid, wanted.drop_in_id, specialty)
+
+    def role_of(self, sid: str) -> str:
+        return ""  # this namespace takes no events
 
     async def gone(self, sid: str) -> None:
         self._people.pop(sid, None)

@@ -42,7 +42,7 @@ class ConsultationNamespace(Edge):
         modes: Modes,
         help: Help,
     ) -> None:
-        super().__init__(NAMESPACE, context.clock, context.settings.limits.socket_events_per_second)
+        super().__init__(NAMESPACE, context.policy, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
         self._store = store
         self._sessions = sessions
@@ -105,6 +105,10 @@ class ConsultationNamespace(Edge):
         self._sessions.begin(seat)
         if seat.holds:
             await self._calls.state_changed(seat.appointment_id, seat.participant_id)
+
+    def role_of(self, sid: str) -> str:
+        seat = self._sessions.by_sid.get(sid)
+        return "" if seat is None else seat.role
 
     async def gone(self, sid: str) -> None:
         seat = await self._sessions.closed(sid)

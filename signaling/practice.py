@@ -73,7 +73,7 @@ class PracticeNamespace(Edge):
     def __init__(
         self, context: Context, *, store: Store, lists: Lists, waiting: Waiting, chat: VisitChat, help: Help
     ) -> None:
-        super().__init__(NAMESPACE, context.clock, context.settings.limits.socket_events_per_second)
+        super().__init__(NAMESPACE, context.policy, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
         self._store = store
         self._lists = lists
@@ -106,6 +106,10 @@ class PracticeNamespace(Edge):
         self.signed_in_by(sid, claims.extra)
         self._watchers[sid] = Watcher(sid, principal, str(claims.subject) if role == "practitioner" else None)
         self.changed(None)
+
+    def role_of(self, sid: str) -> str:
+        watcher = self._watchers.get(sid)
+        return "" if watcher is None else watcher.principal.role
 
     async def gone(self, sid: str) -> None:
         self._watchers.pop(sid, None)

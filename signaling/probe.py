@@ -53,7 +53,7 @@ class ProbeNamespace(Edge):
     def __init__(
         self, context: Context, *, store: Store, workers: Workers, clients: MediaClients, visits: Visits
     ) -> None:
-        super().__init__(NAMESPACE, context.clock, context.settings.limits.socket_events_per_second)
+        super().__init__(NAMESPACE, context.policy, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
         self._store = store
         self._workers = workers
@@ -74,6 +74,10 @@ class ProbeNamespace(Edge):
             raise InvalidToken() from None
         self.signed_in_by(sid, claims.extra)
         self._probers[sid] = Prober(sid, claims.subject, appointment_id, role)
+
+    def role_of(self, sid: str) -> str:
+        prober = self._probers.get(sid)
+        return "" if prober is None else prober.role
 
     async def gone(self, sid: str) -> None:
         prober = self._probers.pop(sid, None)

@@ -176,6 +176,7 @@ async def make_client() -> AsyncIterator[MakeClient]:
                 clock=context.clock,
                 tokens=context.tokens,
                 sessions=TokenSessions(context),
+                policy=context.policy,
                 limiter=RateLimiter(context.settings.limits, context.redis),
                 idempotency=Idempotency(context.database("core"), context.vault),
                 telemetry=Telemetry(),

@@ -1,7 +1,7 @@
 """Builds the aiohttp application from the modules' routes.
 
 One request: request id and log → security headers → problem documents → limit per address → authentication →
-limit per person → body and query → idempotency → handler → rendering. The order is this file and ``middleware.py``.
+limit per person → may this role do this at all → body and query → idempotency → handler → rendering. The order is this file and ``middleware.py``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from core.http.parsing import parse_body, parse_query, read_body, refuse_body, r
 from core.http.problems import UnsupportedMediaType
 from core.http.ratelimit import RateLimiter
 from core.http.routes import Answer, Call, Route, Routes
+from core.security.policy import Policy
 from core.security.tokens import Tokens
 from core.settings import Settings
 from core.telemetry import Telemetry
@@ -35,6 +36,7 @@ class Edge:
     clock: Clock
     tokens: Tokens
     sessions: Sessions
+    policy: Policy
     limiter: RateLimiter
     idempotency: Idempotency
     telemetry: Telemetry
@@ -72,6 +74,7 @@ def _endpoint(route: Route, edge: Edge) -> Callable[[web.Request], Awaitable[web
         principal = await authenticate(request, route.auth, edge.sessions, edge.tokens)
         if principal.person_id is not None:
             request[RATE] = edge.limiter.require("person", str(principal.person_id))
+        edge.policy.admit(principal.role, route.action)
         raw = b""
         if route.upload:
             if request.content_type != "multipart/form-data":

@@ -2,7 +2,7 @@
 
     routes = Routes("scheduling")
 
-    @routes.post("/appointments", body=BookAppointment, returns=AppointmentView, status=201, errors=(SlotTaken,))
+    @routes.post("/appointments", action="appointment.book", body=BookAppointment, returns=AppointmentView, status=201)
     async def book(call: Call[BookAppointment, None]) -> AppointmentView:
         return AppointmentView.of(await service.book(call.principal, call.body))
 
@@ -83,6 +83,7 @@ RouteHandler = Callable[[Call[Any, Any]], Awaitable[Any]]
 class Route:
     method: str
     path: str
+    action: str
     handler: RouteHandler
     module: str
     body: type[BaseModel] | None
@@ -113,6 +114,7 @@ class Routes:
         method: str,
         path: str,
         *,
+        action: str,
         body: type[BaseModel] | None = None,
         query: type[BaseModel] | None = None,
         returns: type[BaseModel] | None = None,
@@ -125,7 +127,10 @@ class Routes:
         upload: bool = False,
         limit: Limit | None = None,
     ) -> Callable[[RouteHandler], RouteHandler]:
-        """Register a handler; the first line of its docstring is the summary in OpenAPI."""
+        """Register a handler; the first line of its docstring is the summary in OpenAPI.
+
+        ``action`` is what the edge asks the policy table before anything else: a role without a row for it is refused.
+        """
         unsafe = method not in ("GET", "HEAD")
 
         def register(handler: RouteHandler) -> RouteHandler:
@@ -134,6 +139,7 @@ class Routes:
                 Route(
                     method=method,
                     path=self.prefix + path,
+                    action=action,
                     handler=handler,
                     module=self.module,
                     body=body,
@@ -155,17 +161,17 @@ class Routes:
 
         return register
 
-    def get(self, path: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
-        return self.add("GET", path, **options)
+    def get(self, path: str, *, action: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
+        return self.add("GET", path, action=action, **options)
 
-    def post(self, path: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
-        return self.add("POST", path, **options)
+    def post(self, path: str, *, action: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
+        return self.add("POST", path, action=action, **options)
 
-    def put(self, path: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
-        return self.add("PUT", path, **options)
+    def put(self, path: str, *, action: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
+        return self.add("PUT", path, action=action, **options)
 
-    def patch(self, path: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
-        return self.add("PATCH", path, **options)
+    def patch(self, path: str, *, action: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
+        return self.add("PATCH", path, action=action, **options)
 
-    def delete(self, path: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
-        return self.add("DELETE", path, **options)
+    def delete(self, path: str, *, action: str, **options: Any) -> Callable[[RouteHandler], RouteHandler]:
+        return self.add("DELETE", path, action=action, **options)

@@ -2,6 +2,10 @@
 
 Each module adds its rules at setup; together they are one table, evaluated here for HTTP and Socket.IO alike.
 A rule says: this role, standing in one of these relations to the resource, may do this action.
+
+It is asked twice. The edge asks ``admit`` before it reads a request or an event: does the role have any row for this
+action? Every route names its action; a Socket.IO event's name is one. The service then asks ``require`` with the
+relation it has found.
 """
 
 from __future__ import annotations
@@ -10,12 +14,18 @@ from collections.abc import Iterable
 from typing import Literal
 
 from core.errors import Forbidden
-from core.security.principal import Principal, Role
+from core.security.principal import ROLES, Principal, Role
 
 # How the acting person stands to the resource; "any" is held by everybody.
 #   self: it is about them (the patient);  own: it is theirs by work (the appointment's practitioner)
 #   care: a care relation to the patient;   member: takes part in the visit;   proxy: may act for the patient
-Relation = Literal["any", "self", "own", "care", "member", "proxy"]
+#   break_glass: opened the patient's record in an emergency, with a written reason, for a while
+Relation = Literal["any", "self", "own", "care", "member", "proxy", "break_glass"]
+
+PUBLIC = "public"  # open to everybody: what needs no account, or begins one
+OWN_ACCOUNT = "account.own"  # about oneself: there is no other person to name
+# Those with an account of their own; interpreters and guests come by a link.
+ACCOUNTS: tuple[Role, ...] = ("patient", "practitioner", "desk", "admin", "auditor")
 
 
 class Policy:
@@ -23,6 +33,9 @@ class Policy:
 
     def __init__(self) -> None:
         self._table: dict[tuple[str, str], frozenset[str]] = {}
+        for role in sorted(ROLES):
+            self._table[(role, PUBLIC)] = frozenset({"any"})
+        self.allow(OWN_ACCOUNT, *ACCOUNTS, relation="self")
 
     def allow(self, action: str, *roles: Role, relation: Relation | Iterable[Relation] = "any") -> None:
         """Let each of ``roles`` do ``action`` ("appointment.cancel") when in one of the relations."""
@@ -30,6 +43,11 @@ class Policy:
         for role in roles:
             key = (role, action)
             self._table[key] = self._table.get(key, frozenset()) | relations
+
+    def admit(self, role: str, action: str) -> None:
+        """The edge's question, in whatever relation: raises Forbidden when the role has no row for the action."""
+        if (role, action) not in self._table:
+            raise Forbidden()
 
     def allows(self, principal: Principal, action: str, relations: Iterable[Relation] = ()) -> bool:
         """Pure: True if the table lets this principal, in these relations, do the action."""

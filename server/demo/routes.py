@@ -27,7 +27,7 @@ def demo_routes() -> Routes:
         ]
     )
 
-    @routes.get("/demo", returns=Demo, auth="none")
+    @routes.get("/demo", action="public", returns=Demo, auth="none")
     async def demo(call: Call[None, None]) -> Demo:
         """The demonstration's sign-ins."""
         return answer

@@ -49,7 +49,7 @@ class Shop:
     def routes(self) -> Routes:
         routes = Routes("shop")
 
-        @routes.post("/orders", body=Order, returns=Receipt, status=201, errors=(Refused,))
+        @routes.post("/orders", action="account.own", body=Order, returns=Receipt, status=201, errors=(Refused,))
         async def order(call: Call[Order, None]) -> Receipt:
             """Order something."""
             self.entered.set()
@@ -60,32 +60,32 @@ class Shop:
             self.sold += 1
             return Receipt(id=uuid7(), amount=call.body.amount)
 
-        @routes.post("/payments", body=Order, returns=Receipt, status=201, idempotency="required")
+        @routes.post("/payments", action="account.own", body=Order, returns=Receipt, status=201, idempotency="required")
         async def pay(call: Call[Order, None]) -> Receipt:
             self.sold += 1
             return Receipt(id=uuid7(), amount=call.body.amount)
 
-        @routes.get("/orders/{id}", returns=Receipt)
+        @routes.get("/orders/{id}", action="account.own", returns=Receipt)
         async def read(call: Call[None, None]) -> Receipt:
             return Receipt(id=call.id(), amount=1)
 
-        @routes.get("/orders/latest", auth="none")
+        @routes.get("/orders/latest", action="public", auth="none")
         async def latest(call: Call[None, None]) -> Answer:
             return Answer(b"%PDF", content_type="application/pdf")
 
-        @routes.get("/search", query=Search, auth="none")
+        @routes.get("/search", action="public", query=Search, auth="none")
         async def search(call: Call[None, Search]) -> dict[str, Any]:
             return {"limit": call.query.limit, "tags": call.query.tags}
 
-        @routes.get("/guest", auth="guest")
+        @routes.get("/guest", action="visit.guest", auth="guest")
         async def guest(call: Call[None, None]) -> dict[str, Any]:
             return {"role": call.principal.role}
 
-        @routes.post("/login", body=Order, auth="none", limit="login")
+        @routes.post("/login", action="public", body=Order, auth="none", limit="login")
         async def login(call: Call[Order, None]) -> dict[str, Any]:
             return {}
 
-        @routes.post("/touch")
+        @routes.post("/touch", action="account.own")
         async def touch(call: Call[None, None]) -> None:
             """Answer with nothing."""
 
