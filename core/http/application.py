@@ -1,7 +1,8 @@
 """Builds the aiohttp application from the modules' routes.
 
 One request: request id and log → security headers → problem documents → limit per address → authentication →
-limit per person → may this role do this at all → body and query → idempotency → handler → rendering. The order is this file and ``middleware.py``.
+limit per person → may this role do this at all →
+body and query → idempotency → handler → rendering. The order is this file and ``middleware.py``.
 """
 
 from __future__ import annotations
