@@ -77,7 +77,7 @@ class Shop:
         async def search(call: Call[None, Search]) -> dict[str, Any]:
             return {"limit": call.query.limit, "tags": call.query.tags}
 
-        @routes.get("/guest", action="visit.guest", auth="guest")
+        @routes.get("/guest", action="public", auth="guest")
         async def guest(call: Call[None, None]) -> dict[str, Any]:
             return {"role": call.principal.role}
 
