@@ -13,12 +13,15 @@ from core.rpc import Params
 from media import sdp
 from media.connection import Connection
 from media.consumer import Consumer
-from media.control import Control
+from media.control import MAX_PROBES, Control
 from media.dtls import Certificate, Dtls
+from media.errors import Full
 from media.incoming import Incoming
 from media.outgoing import Outgoing
 from media.participant import Participant
+from media.probe import LIFETIME_S
 from media.producer import Producer
+from media.router import FEEDBACK_EVERY
 from media.rtp.history import History
 from media.transport import UdpTransport
 
@@ -153,3 +156,32 @@ async def test_one_offer_is_outstanding_and_changes_wait_for_the_next(control: C
     await answer(ear.offers[4])
     assert ear.offers[5]["tracks"] == []
     await control.handle("leave", {"room": "r", "participant": "listener"}, ear)  # type: ignore[arg-type]
+
+
+async def probe(control: Control, name: str) -> None:
+    sdp_of_it = description("actpass", [("0", "audio", "sendrecv")], 1)
+    await control.handle("probe", {"probe": name, "sdp": sdp_of_it}, Ear())  # type: ignore[arg-type]  # as above
+
+
+async def test_a_probe_that_nobody_ends_ends(control: Control) -> None:
+    now = time.monotonic()
+    await probe(control, "endless")
+    control.step(FEEDBACK_EVERY, now + LIFETIME_S - 1)
+    assert len(control._transport.connections()) == 1
+    control.step(FEEDBACK_EVERY, now + LIFETIME_S + 1)
+    assert not control._transport.connections()
+    figures = await control.handle("probe_close", {"probe": "endless"}, Ear())  # type: ignore[arg-type]
+    assert figures == {"packets": 0, "bytes": 0}
+    assert not control.probes
+
+
+async def test_there_are_only_so_many_probes(control: Control) -> None:
+    for number in range(MAX_PROBES):
+        await probe(control, str(number))
+    with pytest.raises(Full):
+        await probe(control, "one more")
+    await probe(control, "0")  # the same one begins anew in its own place
+    assert len(control._transport.connections()) == MAX_PROBES
+    await control.handle("probe_close", {"probe": "0"}, Ear())  # type: ignore[arg-type]
+    await probe(control, "one more")
+    control.close()

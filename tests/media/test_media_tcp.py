@@ -134,6 +134,44 @@ async def test_who_proves_nothing_is_cut(
     await client.close()
 
 
+async def test_who_sends_a_check_byte_by_byte_has_no_longer(
+    transport: UdpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "PROVE_S", 0.2)
+    connection = Connection(transport, time.monotonic())
+    client = await Framed.connect(transport.port)
+    frame = check(connection)
+    began = time.monotonic()
+    cut = asyncio.create_task(client.cut())
+    for byte in len(frame).to_bytes(2) + frame:
+        if cut.done():
+            break
+        client.writer.write(bytes((byte,)))
+        await asyncio.sleep(0.1)
+    assert await cut
+    assert time.monotonic() - began < 0.2 + 2 * streams.LOOK_S
+    assert transport.drops["tcp_silent"] == 1
+    assert connection.address is None
+    connection.close()
+    await client.close()
+
+
+async def test_who_proved_itself_and_stops_in_the_middle_of_a_frame_is_cut(
+    transport: UdpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "CONSENT_S", 0.2)
+    connection = Connection(transport, time.monotonic())
+    client = await Framed.connect(transport.port)
+    client.send(check(connection))
+    await client.receive()
+    client.writer.write(b"\x04\x00\x80")  # a kilobyte is announced, and never comes
+    assert await client.cut()
+    assert transport.drops["tcp_no_consent"] == 1
+    assert connection.address is None
+    connection.close()
+    await client.close()
+
+
 async def test_checks_that_prove_nothing_are_not_answered_for_long(transport: UdpTransport) -> None:
     connection = Connection(transport, time.monotonic())
     client = await Framed.connect(transport.port)

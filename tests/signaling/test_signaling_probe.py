@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection
 from core.ids import uuid7
 from core.security.principal import Principal
 from loadtests.peer import Picture, stay_on_loopback
+from signaling import probe as probes
 
 pytest_plugins = ["live_stage"]
 pytestmark = pytest.mark.integration
@@ -56,3 +58,27 @@ async def test_a_probe_answers_and_its_verdict_is_listed(stage: Any, media_worke
     evidence = (await stage.service.view(doctor, visit.appointment)).attendance.evidence
     kept = evidence[f"probe:{visit.patient}"]
     assert (kept["transport"], kept["verdict"], kept["reason"], kept["best"]) == ("tcp", "poor", "unreachable", "fair")
+
+
+async def test_a_test_that_is_never_ended_ends_and_there_are_few_on_one_connection(
+    stage: Any, media_worker: Any, visit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "LONGEST_PROBE_S", 0.1)
+    stay_on_loopback()
+    await stage.live.workers.look()
+    principal = Principal(visit.patient, "patient", frozenset({"patient"}))
+    probe = stage.device("/probe")
+    await probe.connect({"token": (await stage.service.probe_token(principal, visit.appointment)).token})
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    connection.addTransceiver(Picture(), direction="sendonly")
+    await connection.setLocalDescription(await connection.createOffer())
+    offer = {"transport": "udp", "sdp": connection.localDescription.sdp}
+    async with asyncio.timeout(10):
+        for _ in range(probes.PROBES_PER_CONNECTION):
+            while (answer := await probe.call("probe.start", offer)).get("ok") is not True:
+                assert answer["error"]["code"] == "probe_running"
+                await asyncio.sleep(0.02)
+        while (code := await probe.error("probe.start", offer)) == "probe_running":
+            await asyncio.sleep(0.02)
+    assert code == "forbidden"
+    await connection.close()
