@@ -1,8 +1,13 @@
-"""Compliance: reading, sealing and verifying the audit trail."""
+"""Compliance: the audit trail, emergency access, and what people may ask about their data."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from compliance import break_glass as breaking
+from compliance.break_glass import BreakGlass
 from compliance.ports import People
+from compliance.rights_routes import build_rights_routes
 from compliance.routes import build_routes
 from compliance.service import Audit
 from core.context import Context
@@ -13,19 +18,30 @@ from core.settings import Settings
 SEAL_EVERY_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Compliance:
+    audit: Audit
+    break_glass: BreakGlass
+
+
 def audit_key(settings: Settings) -> bytes:
     """The chain's key, derived from the master key."""
     return MasterKey.parse(settings.security.master_key.get_secret_value()).derive("audit chain")
 
 
-def setup(context: Context, people: People) -> Audit:
+def setup(context: Context, people: People) -> Compliance:
+    """Rules, routes and jobs; nothing is asked of the database yet."""
     database: Database = context.database("compliance")
-    audit = Audit(database, context.policy, people, context.clock, audit_key(context.settings))
-    context.policy.allow("audit.search", "auditor", "admin")
+    policy, settings = context.policy, context.settings
+    emergency = BreakGlass(database, policy, people, context.vault, context.clock, settings.privacy.break_glass_s)
+    audit = Audit(database, policy, people, emergency, context.clock, audit_key(settings))
+    policy.allow("audit.search", "auditor", "admin")
+    breaking.allow(policy)
     context.routes.append(build_routes(audit))
+    context.routes.append(build_rights_routes(emergency))
 
     async def seal() -> None:
         await audit.seal()
 
     context.jobs.every(SEAL_EVERY_S, "compliance: seal the audit trail", seal)
-    return audit
+    return Compliance(audit, emergency)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from compliance.service import Entry
+from compliance.service import Entry, emergency_of
 from core.clock import rfc3339
 from core.http.routes import Page, Wire
 
@@ -38,6 +38,7 @@ class AuditView(Wire):
     resource_id: str | None
     patient_id: UUID | None
     reason: str | None
+    break_glass: UUID | None
 
     @classmethod
     def of(cls, entry: Entry) -> AuditView:
@@ -52,7 +53,8 @@ class AuditView(Wire):
             resource=row.resource,
             resource_id=row.resource_id,
             patient_id=row.patient_id,
-            reason=row.reason,
+            reason=entry.reason,
+            break_glass=emergency_of(row),
         )
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from compliance import chain, repository
+from compliance.break_glass import BreakGlass
 from compliance.chain import START, AuditRow, Broken
 from compliance.ports import People
 from core.clock import Clock
@@ -32,6 +33,7 @@ RECENT = timedelta(seconds=5)
 class Entry:
     row: AuditRow
     actor_name: str | None
+    reason: str | None  # of an emergency access it is kept encrypted elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +52,13 @@ class Verification:
 
 
 class Audit:
-    def __init__(self, database: Database, policy: Policy, people: People, clock: Clock, key: bytes) -> None:
+    def __init__(
+        self, database: Database, policy: Policy, people: People, emergency: BreakGlass, clock: Clock, key: bytes
+    ) -> None:
         self._database = database
         self._policy = policy
         self._people = people
+        self._emergency = emergency
         self._clock = clock
         self._key = key
         self._looked_back_at: float | None = None
@@ -115,7 +120,15 @@ class Audit:
     async def _page(self, rows: list[AuditRow], limit: int) -> tuple[list[Entry], str | None]:
         more, rows = len(rows) > limit, rows[:limit]
         names = await self._people.names(sorted({row.actor_id for row in rows if row.actor_id is not None}))
-        entries = [Entry(row, names.get(row.actor_id) if row.actor_id else None) for row in rows]
+        reasons = await self._emergency.reasons(each for row in rows if (each := emergency_of(row)) is not None)
+        entries = [
+            Entry(
+                row,
+                names.get(row.actor_id) if row.actor_id else None,
+                row.reason or reasons.get(emergency_of(row) or row.id),
+            )
+            for row in rows
+        ]
         return entries, str(rows[-1].seq) if more else None
 
     async def seal(self) -> int:
@@ -153,6 +166,12 @@ class Audit:
 
     async def verify(self) -> Verification:
         return await verify(self._database, self._key)
+
+
+def emergency_of(row: AuditRow) -> UUID | None:
+    """The emergency access that a row is about, or under which it was done."""
+    text = row.resource_id if row.resource == "break_glass" else row.details.get("break_glass")
+    return UUID(text) if isinstance(text, str) else None
 
 
 async def verify(database: Database, key: bytes) -> Verification:

@@ -175,6 +175,10 @@ class Calendars(Section):
     allow_private: bool = False  # refused in production
 
 
+class Privacy(Section):
+    break_glass_s: int = Field(3600, ge=60, le=86400)  # how long an emergency access to a record lasts
+
+
 class Settings(Section):
     mode: Literal["demo", "development", "production"] = "development"
     data_dir: Path = Path("var")
@@ -192,6 +196,7 @@ class Settings(Section):
     visit: Visit = Visit()
     scheduling: Scheduling = Scheduling()
     calendars: Calendars = Calendars()
+    privacy: Privacy = Privacy()
 
     @property
     def public_url(self) -> str:

@@ -9,6 +9,7 @@ from core.security.master import MasterKey
 from identity.accounts import Accounts
 from identity.directory import Directory
 from identity.passwords import Passwords
+from identity.ports import Emergencies, NoEmergencies
 from identity.routes import build_routes
 from identity.sessions import Attempts, Sessions
 from identity.subscribers import subscribe
@@ -20,7 +21,7 @@ class Identity:
     directory: Directory
 
 
-def setup(context: Context) -> Identity:
+def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     """``accounts.authenticate`` is what the HTTP and Socket.IO edges ask who a token stands for."""
     settings = context.settings
     master = MasterKey.parse(settings.security.master_key.get_secret_value())
@@ -36,9 +37,9 @@ def setup(context: Context) -> Identity:
         settings=settings,
         link_key=master.derive("email verification links"),
     )
-    directory = Directory(database, context.vault, context.policy, context.clock)
+    directory = Directory(database, context.vault, context.policy, context.clock, emergencies or NoEmergencies())
     context.policy.allow("patient.read", "patient", relation="self")
-    context.policy.allow("patient.read", "practitioner", relation=("self", "care"))
+    context.policy.allow("patient.read", "practitioner", relation=("self", "care", "break_glass"))
     context.policy.allow("patient.read", "desk", "admin")
     context.policy.allow("people.list", "desk", "admin")
     context.routes.append(build_routes(accounts, directory, context.tokens, settings))

@@ -16,6 +16,7 @@ from core.security.principal import Principal
 from core.security.vault import Vault
 from identity import repository
 from identity.people import Contact, Person, Practitioner, PractitionerProfile
+from identity.ports import Emergencies
 from identity.search import Search, read_cursor
 from identity.search import cursor as next_cursor
 from identity.specialties import name_of
@@ -31,11 +32,14 @@ class SpecialtyCount:
 
 
 class Directory:
-    def __init__(self, database: Database, vault: Vault, policy: Policy, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, vault: Vault, policy: Policy, clock: Clock, emergencies: Emergencies
+    ) -> None:
         self._database = database
         self._vault = vault
         self._policy = policy
         self._clock = clock
+        self._emergencies = emergencies
 
     # -- for other modules
 
@@ -153,6 +157,10 @@ class Directory:
     async def patient(self, principal: Principal, patient_id: UUID) -> tuple[Person, Contact]:
         """A patient's profile; the reading is audited. Raises Forbidden, NotFound."""
         relations = await self.relations(principal, patient_id)
+        emergency: UUID | None = None
+        if principal.role == "practitioner" and not relations:
+            emergency = await self._emergencies.stands(principal.id, patient_id)
+            relations = set() if emergency is None else {"break_glass"}
         self._policy.require(principal, "patient.read", relations, error=Forbidden)
         async with self._database.transaction() as tx:
             found = await self._profile(tx, patient_id)
@@ -165,6 +173,7 @@ class Directory:
                 resource="patient",
                 resource_id=patient_id,
                 patient_id=patient_id,
+                details=None if emergency is None else {"break_glass": str(emergency)},
             )
         return found
 

@@ -78,7 +78,7 @@ class Telling:
     kind: str
     person_id: UUID
     other_id: UUID
-    appointment_id: UUID
+    appointment_id: UUID | None  # None: about no visit, and then there is a link
     start: datetime | None = None
     amount: tuple[int, str] | None = None
     link: str | None = None

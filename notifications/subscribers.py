@@ -14,6 +14,7 @@ from billing.events import (
     PaymentRefunded,
     PaymentSucceeded,
 )
+from compliance.events import BreakGlassOpened
 from consultations.events import ConsultationStarted, InterpreterRequested, PatientRecalled, PatientWaiting
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
@@ -145,4 +146,8 @@ def _accounts(subscriptions: Subscriptions, service: Notifications) -> None:
     async def verification(tx: Transaction, fact: VerificationRequested, envelope: Envelope) -> None:
         await service.ask_to_verify(tx, fact.name, fact.person_id, fact.verification_id)
 
+    async def emergency(tx: Transaction, fact: BreakGlassOpened, envelope: Envelope) -> None:
+        await service.tell(tx, Telling(fact.name, fact.patient_id, fact.person_id, None, link="/privacy"))
+
     subscriptions.on(GROUP, VerificationRequested, verification)
+    subscriptions.on(GROUP, BreakGlassOpened, emergency)

@@ -122,6 +122,18 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "deux jours. Si vous n'avez pas ouvert de compte chez Bedside, ne faites rien.",
         ),
     },
+    "break_glass.opened": {
+        "en": (
+            "Your record was opened in an emergency",
+            "{other} opened your record without having an appointment with you, and wrote down why. "
+            "You can read the reason under Privacy.",
+        ),
+        "fr": (
+            "Votre dossier a été ouvert en urgence",
+            "{other} a ouvert votre dossier sans rendez-vous avec vous, et a écrit pourquoi. "
+            "Vous pouvez lire la raison sous Confidentialité.",
+        ),
+    },
     "reminder": {
         "en": ("Reminder of your appointment", "Your video visit with {other} begins on {when}."),
         "fr": ("Rappel de votre rendez-vous", "Votre visite vidéo avec {other} commence le {when}."),

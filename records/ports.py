@@ -13,6 +13,10 @@ class Care(Protocol):
         """True while the practitioner has an appointment with the patient, or has had one."""
         ...
 
+    async def emergency(self, practitioner_id: UUID, patient_id: UUID) -> UUID | None:
+        """The practitioner's open emergency access to the patient's record (break-glass), if there is one."""
+        ...
+
 
 class People(Protocol):
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:

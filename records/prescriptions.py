@@ -21,7 +21,7 @@ from records import repository
 from records.events import PrescriptionIssued
 from records.ports import Appointments, Care, People
 from records.repository import Pharmacy, PrescriptionRow
-from records.service import read_cursor, refusal, relations
+from records.service import read_cursor, refusal, standing, why
 
 # Crockford's base 32: no I, L, O or U, so that a code read aloud stays itself.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -147,12 +147,13 @@ class PrescriptionService:
     ) -> tuple[builtins.list[Prescription], str | None]:
         """A patient's, by default one's own (a practitioner's: those they issued). Audited. Raises Forbidden."""
         before, practitioner_id = read_cursor(cursor), None
+        emergency: UUID | None = None
         if patient_id is None and principal.role == "practitioner":
             self._policy.require(principal, "prescription.list_issued", {"own"})
             practitioner_id = principal.id
         else:
             patient_id = patient_id or principal.id
-            held = await relations(self._care, principal, patient_id)
+            held, emergency = await standing(self._care, principal, patient_id)
             self._policy.require(principal, "prescription.read", held, error=refusal(principal))
         async with self._database.transaction() as tx:
             rows = await repository.prescriptions(
@@ -170,6 +171,7 @@ class PrescriptionService:
                     actor_role=principal.role,
                     resource="prescriptions",
                     patient_id=patient,
+                    details=why(emergency),
                 )
         more, rows = len(rows) > limit, rows[:limit]
         return await self._open(rows), str(rows[-1].id) if more else None

@@ -65,14 +65,25 @@ class PatientRecord:
     updated_at: datetime
 
 
-async def relations(care: Care, principal: Principal, patient_id: UUID) -> set[Relation]:
-    """How the acting person stands to a patient."""
+async def standing(care: Care, principal: Principal, patient_id: UUID) -> tuple[set[Relation], UUID | None]:
+    """How the acting person stands to a patient, and the emergency access if that is all there is."""
     found: set[Relation] = set()
     if principal.person_id == patient_id:
         found.add("self")
-    if principal.role == "practitioner" and await care.care_relation(principal.id, patient_id):
+    if principal.role != "practitioner":
+        return found, None
+    if await care.care_relation(principal.id, patient_id):
         found.add("care")
-    return found
+        return found, None
+    emergency = await care.emergency(principal.id, patient_id)
+    if emergency is not None:
+        found.add("break_glass")
+    return found, emergency
+
+
+def why(emergency: UUID | None) -> dict[str, str]:
+    """For the audit row's details: what was done under an emergency access says so."""
+    return {} if emergency is None else {"break_glass": str(emergency)}
 
 
 def refusal(principal: Principal) -> type[Forbidden]:
@@ -108,22 +119,22 @@ class RecordService:
 
     async def read(self, principal: Principal, patient_id: UUID) -> PatientRecord:
         """The whole record; the reading is audited. Raises NoCareRelation, Forbidden."""
-        await self._require(principal, "record.read", patient_id)
+        emergency = await self._require(principal, "record.read", patient_id)
         async with self._database.transaction() as tx:
             row = await repository.record(tx, patient_id)
             entries = await repository.entries(tx, patient_id, kind=None, before=None, limit=ENTRIES_SHOWN)
-            await self._audit(tx, principal, "record.read", patient_id)
+            await self._audit(tx, principal, "record.read", patient_id, **why(emergency))
         return await self._whole(row or RecordRow(patient_id, 0, None, self._clock.now()), entries)
 
     async def entries(
         self, principal: Principal, patient_id: UUID, *, kind: str | None, cursor: str | None, limit: int
     ) -> tuple[list[Entry], str | None]:
         """Newest first; the reading is audited. Raises NoCareRelation, Forbidden, InvalidInput."""
-        await self._require(principal, "record.read", patient_id)
+        emergency = await self._require(principal, "record.read", patient_id)
         before = read_cursor(cursor)
         async with self._database.transaction() as tx:
             rows = await repository.entries(tx, patient_id, kind=kind, before=before, limit=limit + 1)
-            await self._audit(tx, principal, "record.read", patient_id)
+            await self._audit(tx, principal, "record.read", patient_id, **why(emergency))
         more, rows = len(rows) > limit, rows[:limit]
         return await self._entries(rows), str(rows[-1].id) if more else None
 
@@ -218,9 +229,11 @@ class RecordService:
 
     # -- the inside
 
-    async def _require(self, principal: Principal, action: str, patient_id: UUID) -> None:
-        held = await relations(self._care, principal, patient_id)
+    async def _require(self, principal: Principal, action: str, patient_id: UUID) -> UUID | None:
+        """The emergency access under which it is done, if it is."""
+        held, emergency = await standing(self._care, principal, patient_id)
         self._policy.require(principal, action, held, error=refusal(principal))
+        return emergency
 
     async def _require_own_appointment(self, entry: NewEntry, patient_id: UUID) -> None:
         if entry.appointment_id is not None:

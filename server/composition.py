@@ -15,7 +15,9 @@ import records
 import scheduling
 import signaling
 from core.context import Context
+from server.adapters import compliance as for_compliance
 from server.adapters import consultations as for_consultations
+from server.adapters import identity as for_identity
 from server.adapters import notifications as for_notifications
 from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
@@ -30,7 +32,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
     """Set up all modules. Nothing is started and nothing asked of a database yet."""
     modules = Modules()
     names = Names(modules)
-    modules.identity = identity.setup(context)
+    modules.identity = identity.setup(context, for_identity.Emergencies(modules))
     modules.scheduling = scheduling.setup(
         context,
         practitioners=for_scheduling.Practitioners(modules),
@@ -62,7 +64,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         sessions=for_notifications.Sessions(modules),
     )
     analytics.setup(context)
-    modules.compliance = compliance.setup(context, people=names)
+    modules.compliance = compliance.setup(context, people=for_compliance.People(modules))
     modules.signaling = signaling.setup(
         context,
         visits=DurableVisits(modules.consultations),

@@ -143,7 +143,7 @@ def _checks(context: Context, modules: Modules, bus: Bus) -> dict[str, Run]:
         return None
 
     async def audit() -> str | None:
-        unsealed, age = await modules.compliance.tail()
+        unsealed, age = await modules.compliance.audit.tail()
         detail = f"{unsealed} rows to seal, the oldest for {age:.1f} s"
         if age > OLDEST_UNSEALED_S:
             raise CheckFailed(detail)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import billing
+import compliance
 import identity
 import records
 import scheduling
-from compliance.service import Audit
 from consultations.service import Consultations
 from notifications.service import Notifications
 from signaling.live import Live
@@ -24,5 +24,5 @@ class Modules:
     records: records.Records = field(init=False)
     billing: billing.Billing = field(init=False)
     notifications: Notifications = field(init=False)
-    compliance: Audit = field(init=False)
+    compliance: compliance.Compliance = field(init=False)
     signaling: Live = field(init=False)

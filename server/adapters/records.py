@@ -18,6 +18,9 @@ class Care:
     async def care_relation(self, practitioner_id: UUID, patient_id: UUID) -> bool:
         return await self._modules.identity.directory.care_relation(practitioner_id, patient_id)
 
+    async def emergency(self, practitioner_id: UUID, patient_id: UUID) -> UUID | None:
+        return await self._modules.compliance.break_glass.stands(practitioner_id, patient_id)
+
 
 class Appointments:
     def __init__(self, modules: Modules) -> None:

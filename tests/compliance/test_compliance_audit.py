@@ -24,10 +24,13 @@ class Names:
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
         return {each: f"name of {each}" for each in ids}
 
+    async def is_patient(self, person_id: UUID) -> bool:
+        return True
+
 
 @pytest.fixture
 def audit(context: Context) -> Audit:
-    return compliance.setup(context, people=Names())
+    return compliance.setup(context, people=Names()).audit
 
 
 def acting(role: Role, person_id: UUID | None = None) -> Principal:

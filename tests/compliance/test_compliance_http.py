@@ -22,6 +22,9 @@ class Nameless:
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
         return {}
 
+    async def is_patient(self, person_id: UUID) -> bool:
+        return True
+
 
 FAR = ("from=0001-01-01T00:00:00%2B14:00", "to=9999-12-31T23:59:59-14:00")
 

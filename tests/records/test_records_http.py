@@ -59,6 +59,9 @@ class Neighbours:
     async def care_relation(self, practitioner_id: UUID, patient_id: UUID) -> bool:
         return (practitioner_id, patient_id) in self.care
 
+    async def emergency(self, practitioner_id: UUID, patient_id: UUID) -> UUID | None:
+        return None
+
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
         return {each: f"Person {each.hex[-4:]}" for each in ids}
 
