@@ -161,8 +161,8 @@ async def test_the_patient_gets_a_notice_and_the_reason_is_nowhere_in_clear(
     owner = await asyncpg.connect(postgres)
     try:
         for table in ("core.audit_log", "core.outbox", "compliance.break_glass", "notifications.notices"):
-            hits = await owner.fetchval(f"SELECT count(*) FROM {table} t WHERE t::text LIKE $1", f"%{REASON}%")
-            assert hits == 0, table
+            rows = await owner.fetch(f"SELECT t::text FROM {table} t")  # noqa: S608  # names from the line above
+            assert not any(REASON in row[0] for row in rows), table
     finally:
         await owner.close()
 
