@@ -15,6 +15,7 @@ from media.rtp.rtcp import Part, parse
 
 CONSENT_S = 30.0  # RFC 7675, 5.1
 SETUP_S = 30.0  # from the first description to a working association
+ABANDONED_S = 7.5  # an address without checks; consent is asked for every 4 to 6 s (RFC 7675, 5.1)
 
 
 class Transport(Protocol):
@@ -78,10 +79,13 @@ class Connection:
     """One ICE+DTLS connection on the shared socket."""
 
     __slots__ = (
+        "_checked_at",
         "_closing",
         "_dtls",
+        "_eager",
         "_fingerprints",
         "_former",
+        "_led",
         "_transactions",
         "_transport",
         "certificate",
@@ -102,6 +106,9 @@ class Connection:
         self.credentials = Credentials()
         self._former: Credentials | None = None
         self._transactions = stun.Transactions()
+        self._eager: bool | None = None  # the peer nominates every pair it tries; None before its first check
+        self._led: tuple[Credentials, int] | None = None  # what moved us to the present address: under which, priority
+        self._checked_at = now  # from the present address
         self._fingerprints: list[tuple[str, str]] = []
         self._dtls: Dtls | None = None
         self.link = transport.path.link(self)
@@ -189,10 +196,12 @@ class Connection:
             return stun.role_conflict(check, credentials.secret)
         if self._transactions.fresh(check.transaction):
             self.heard_at = now
-            # After a restart Chromium may nominate a new port towards our former candidate, under the
-            # former credentials, and stay there: both are as good, until another restart.
-            # The first address counts without a nomination: DTLS begins before it, and would wait for its own timer.
-            if (check.use_candidate or self.address is None) and address != self.address:
+            if self._eager is None:
+                self._eager = check.use_candidate
+            if address == self.address:
+                self._checked_at = now
+            elif self._leads(check, credentials, now):
+                self._led, self._checked_at = (credentials, check.priority), now
                 self._transport.move(self, address)
         elif self.address is not None and address != self.address:
             # Somebody sends a recorded check from elsewhere. From its own address a repeated one is answered
@@ -200,6 +209,24 @@ class Connection:
             self._transport.refuse("stun_replayed")
             return None
         return stun.success(check, credentials.secret, address[0], address[1])
+
+    def _leads(self, check: stun.Check, credentials: Credentials, now: float) -> bool:
+        """Whether the peer is where this check came from, which is not where we thought.
+
+        A peer that nominates one pair means it. After a restart Chromium may nominate a new port towards our former
+        candidate, under the former credentials, and stay there: both are as good, until another restart.
+
+        A peer that nominates all pairs it tries (RFC 5245, 8.1.1.2; Firefox) uses the one of the highest priority:
+        a later check of a worse one, over TCP say, must not lead us away from it. What it prefers under new
+        credentials is another matter, and so is a pair that it gave up.
+        """
+        if self.address is None or self._led is None:
+            return True  # without a nomination: DTLS begins before it, and would wait for its own timer
+        if not self._eager:
+            return check.use_candidate
+        abandoned = now - self._checked_at > ABANDONED_S
+        under, priority = self._led
+        return abandoned or (check.use_candidate and (credentials is not under or check.priority >= priority))
 
     def dtls(self, datagram: bytes) -> None:
         """A DTLS record from our address."""

@@ -21,7 +21,7 @@ BINDING_RESPONSE = 0x0101
 BINDING_ERROR = 0x0111
 
 USERNAME, MESSAGE_INTEGRITY, ERROR_CODE = 0x0006, 0x0008, 0x0009
-XOR_MAPPED_ADDRESS, USE_CANDIDATE, FINGERPRINT = 0x0020, 0x0025, 0x8028
+XOR_MAPPED_ADDRESS, PRIORITY, USE_CANDIDATE, FINGERPRINT = 0x0020, 0x0024, 0x0025, 0x8028
 ICE_CONTROLLED, ICE_CONTROLLING = 0x8029, 0x802A
 
 MAX_MESSAGE = 548  # an ICE check is about 120 bytes
@@ -36,6 +36,7 @@ class Check(NamedTuple):
     local_ufrag: str  # whom it asks for
     remote_ufrag: str
     use_candidate: bool
+    priority: int  # of the candidate it came from, as the peer would rank it; 0 when it does not say
     controlled: bool  # the peer says it is controlled: a role conflict with us, who are lite
     integrity_at: int  # offset of MESSAGE-INTEGRITY
     data: bytes
@@ -51,7 +52,7 @@ def parse_check(data: bytes) -> Check | None:
         return None
     username: bytes | None = None
     use_candidate = controlled = False
-    integrity_at = -1
+    priority, integrity_at = 0, -1
     at = HEADER_LENGTH
     for _ in range(MAX_ATTRIBUTES):
         if at == size:
@@ -80,6 +81,10 @@ def parse_check(data: bytes) -> Check | None:
             if length > MAX_USERNAME:
                 return None
             username = data[value : value + length]
+        elif name == PRIORITY:
+            if length != 4:
+                return None
+            priority = struct.unpack_from("!I", data, value)[0]
         elif name == USE_CANDIDATE:
             use_candidate = True
         elif name == ICE_CONTROLLED:
@@ -93,7 +98,7 @@ def parse_check(data: bytes) -> Check | None:
         return None
     if not colon or not local or not remote:
         return None
-    return Check(data[8:20], local, remote, use_candidate, controlled, integrity_at, data)
+    return Check(data[8:20], local, remote, use_candidate, priority, controlled, integrity_at, data)
 
 
 def authentic(check: Check, password: bytes) -> bool:
@@ -175,11 +180,11 @@ def _seal(kind: int, transaction: bytes, attributes: bytes, password: bytes) -> 
 
 
 def binding_request(
-    transaction: bytes, local_ufrag: str, remote_ufrag: str, password: bytes, *, nominate: bool
+    transaction: bytes, local_ufrag: str, remote_ufrag: str, password: bytes, *, nominate: bool, priority: int = 1
 ) -> bytes:
     """A controlling agent's check, for test clients and load peers. ``remote_ufrag`` is the server's."""
     attributes = _attribute(USERNAME, f"{remote_ufrag}:{local_ufrag}".encode())
-    attributes += _attribute(ICE_CONTROLLING, bytes(8)) + _attribute(0x0024, struct.pack("!I", 1))
+    attributes += _attribute(ICE_CONTROLLING, bytes(8)) + _attribute(PRIORITY, struct.pack("!I", priority))
     if nominate:
         attributes += _attribute(USE_CANDIDATE, b"")
     return _seal(BINDING_REQUEST, transaction, attributes, password)

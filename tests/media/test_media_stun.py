@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import pytest
 from aioice import stun as reference
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +95,65 @@ def test_a_transaction_counts_once_while_it_is_remembered() -> None:
     assert all(seen.fresh(one) for one in ids)
     assert not any(seen.fresh(one) for one in ids)
     assert seen.fresh(b"\x01" * 12), "what is older than the memory is forgotten"
+
+
+class Peer:
+    """Checks of one peer, from several addresses."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._number = 0
+
+    def check(self, port: int, now: float, *, nominate: bool, priority: int = 1) -> None:
+        self._number += 1
+        credentials = self._connection.credentials
+        transaction = self._number.to_bytes(12)
+        data = stun.binding_request(
+            transaction, "me", credentials.ufrag, credentials.secret, nominate=nominate, priority=priority
+        )
+        parsed = stun.parse_check(data)
+        assert parsed is not None
+        assert self._connection.check(parsed, ("127.0.0.1", port), now) is not None
+
+
+@pytest.fixture
+async def connection() -> AsyncIterator[Connection]:
+    transport = UdpTransport(Certificate(), lambda: 0.0)
+    transport.open("127.0.0.1", 0)
+    yield Connection(transport, 0.0)
+    await transport.close()
+
+
+async def test_a_peer_that_nominates_all_it_tries_is_where_it_prefers_to_be(connection: Connection) -> None:
+    """As Firefox does: its check over TCP arrives after the one over UDP, and it stays with UDP."""
+    peer = Peer(connection)
+    peer.check(1, 0.0, nominate=True, priority=20)
+    peer.check(2, 0.1, nominate=True, priority=10)
+    assert connection.address == ("127.0.0.1", 1)
+    peer.check(3, 0.2, nominate=True, priority=30)
+    assert connection.address == ("127.0.0.1", 3)
+    # Consent goes on without a nomination; what it gave up loses it.
+    peer.check(3, 5.0, nominate=False)
+    peer.check(1, 12.0, nominate=False)
+    assert connection.address == ("127.0.0.1", 3)
+    peer.check(1, 13.0, nominate=False)
+    assert connection.address == ("127.0.0.1", 1)
+    # Another network: new credentials, and another order of what is good.
+    connection.renew_credentials()
+    peer.check(4, 14.0, nominate=True, priority=5)
+    assert connection.address == ("127.0.0.1", 4)
+
+
+async def test_a_peer_that_nominates_one_means_it(connection: Connection) -> None:
+    """As Chromium does: it may go over to a worse pair that works."""
+    peer = Peer(connection)
+    peer.check(1, 0.0, nominate=False, priority=20)
+    assert connection.address == ("127.0.0.1", 1), "DTLS need not wait for the nomination"
+    peer.check(2, 0.1, nominate=False, priority=30)
+    assert connection.address == ("127.0.0.1", 1)
+    peer.check(1, 0.2, nominate=True, priority=20)
+    peer.check(2, 0.3, nominate=True, priority=10)
+    assert connection.address == ("127.0.0.1", 2)
 
 
 async def test_only_a_new_transaction_is_consent() -> None:
