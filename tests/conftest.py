@@ -10,6 +10,7 @@ pytest_plugins = ["harness"]
 _terminal: pytest.TerminalReporter | None = None
 
 
+@pytest.hookimpl(trylast=True)  # after the reporter itself
 def pytest_configure(config: pytest.Config) -> None:
     global _terminal
     _terminal = config.pluginmanager.get_plugin("terminalreporter")

@@ -76,6 +76,7 @@ class _Person:
 
     sockets: dict[str, socket.socket] = field(default_factory=dict)
     keys: dict[str, tuple[Session, Session]] = field(default_factory=dict)  # what they send, what they get
+    connections: dict[str, Connection] = field(default_factory=dict)
 
 
 def _session(direction: int) -> Session:
@@ -194,12 +195,18 @@ class Place:
         person.sockets[which] = _socket()
         person.keys[which] = _keys()
         mine = _keys()
-        credentials = connection.credentials
-        check = stun.binding_request(bytes(12), "client", credentials.ufrag, credentials.secret, nominate=True)
-        person.sockets[which].sendto(check, ("127.0.0.1", self.transport.port))
-        self.transport._poll()
+        person.connections[which] = connection
+        self._consent(person)
         assert connection.address is not None
         connection._dtls_done(Srtp(mine[1], mine[0]))
+
+    def _consent(self, person: _Person) -> None:
+        """Checks as browsers send them every few seconds: without them a person counts as gone."""
+        for which, connection in person.connections.items():
+            credentials, transaction = connection.credentials, next(self._ids).to_bytes(12)
+            check = stun.binding_request(transaction, "client", credentials.ufrag, credentials.secret, nominate=True)
+            self._send(person.sockets[which], check)
+        self.transport._poll()
 
     async def _turn(self) -> None:
         """Let the worker read, send, and do what it put off."""
@@ -247,6 +254,8 @@ class Place:
         """Time passes, and the worker's timers run."""
         assert self.control is not None
         self.now += seconds
+        for name in ("honest", "listener"):
+            self._consent(self.people[name])
         for count in range(REPORT_EVERY):  # rooms take turns with what they do less often
             self.control.step(count, self.now)
 
@@ -264,7 +273,8 @@ class Place:
 
     def drain(self, name: str) -> list[bytes]:
         """All media that came to somebody, decrypted."""
-        person, found = self.people[name], []
+        person = self.people[name]
+        found: list[bytes] = []
         while True:
             try:
                 data = person.sockets["subscribe"].recv(LARGEST)
