@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from consultations import lifecycle, repository
@@ -190,11 +191,7 @@ class Consultations:
             await repository.set_completed(tx, appointment_id, status, now, sealed, sealed_outcome)
             await self._audit(tx, principal, "consultation.completed", found.patient_id, appointment_id)
             await tx.publish(ConsultationCompleted(**facts_about(row)))
-        try:
-            await self._visits.completed(appointment_id)
-        except Exception:
-            # The visit is completed whatever the live side does; its own window ends it at the latest.
-            log.exception("live_visit_not_told", extra={"appointment_id": str(appointment_id)})
+        await self._tell_over(appointment_id)
         return await self.view(principal, appointment_id)
 
     async def save_notes(self, principal: Principal, appointment_id: UUID, text: str, version: int) -> Notes:
@@ -300,8 +297,17 @@ class Consultations:
     async def cancelled(self, tx: Transaction, appointment_id: UUID) -> None:
         """The appointment was cancelled; in the transaction of its fact."""
         await repository.set_cancelled(tx, appointment_id)
+        # With the appointment goes the relation: whoever is in the call or waits leaves at once.
+        tx.after_commit(partial(self._tell_over, appointment_id))
 
     # Helpers
+
+    async def _tell_over(self, appointment_id: UUID) -> None:
+        try:
+            await self._visits.completed(appointment_id)
+        except Exception:
+            # The visit is over whatever the live side does; its own window ends it at the latest.
+            log.exception("live_visit_not_told", extra={"appointment_id": str(appointment_id)})
 
     async def require(self, principal: Principal, action: str, appointment_id: UUID) -> AppointmentInfo:
         """The appointment, if the policy lets this person do ``action`` to its visit; else 403, 404."""

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from core.context import Context
 from core.security.master import MasterKey
+from identity import administration
 from identity.accounts import Accounts
+from identity.administration import Administration
+from identity.administration_routes import build_administration_routes
 from identity.directory import Directory
 from identity.passwords import Passwords
 from identity.ports import Emergencies, NoEmergencies
@@ -19,6 +22,7 @@ from identity.subscribers import subscribe
 class Identity:
     accounts: Accounts
     directory: Directory
+    administration: Administration
 
 
 def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
@@ -27,9 +31,10 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     master = MasterKey.parse(settings.security.master_key.get_secret_value())
     database = context.database("identity")
     passwords = Passwords(settings.security)
+    sessions = Sessions(context.redis, master.derive("refresh tokens"), settings.security.refresh_token_s)
     accounts = Accounts(
         database=database,
-        sessions=Sessions(context.redis, master.derive("refresh tokens"), settings.security.refresh_token_s),
+        sessions=sessions,
         attempts=Attempts(context.redis),
         passwords=passwords,
         tokens=context.tokens,
@@ -43,10 +48,14 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     context.policy.allow("patient.read", "desk", "admin")
     context.policy.allow("people.list", "desk", "admin")
     context.routes.append(build_routes(accounts, directory, context.tokens, settings))
+    people = Administration(database, sessions, context.policy, context.clock)
+    administration.allow(context.policy)
+    context.routes.append(build_administration_routes(people))
+    context.jobs.every(administration.LOOK_EVERY_S, "identity: end sessions in lost roles", people.look_again)
     subscribe(context.subscriptions)
 
     async def close() -> None:
         passwords.close()
 
     context.stopping.append(close)
-    return Identity(accounts, directory)
+    return Identity(accounts, directory, people)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from core.clock import Clock
 from core.database import Database, Transaction
-from core.errors import Forbidden, InvalidInput, NotFound
+from core.errors import Forbidden, NotFound
 from core.security.policy import Policy, Relation
 from core.security.principal import Principal
 from core.security.vault import Vault
@@ -176,19 +176,6 @@ class Directory:
                 details=None if emergency is None else {"break_glass": str(emergency)},
             )
         return found
-
-    async def find_people(
-        self, principal: Principal, *, role: str | None, text: str | None, cursor: str | None, limit: int
-    ) -> tuple[list[Person], str | None]:
-        """Newest first. Raises Forbidden, InvalidInput."""
-        self._policy.require(principal, "people.list")
-        try:
-            after = None if cursor is None else UUID(cursor)
-        except ValueError:
-            raise InvalidInput.of("cursor", "is not one of ours") from None
-        async with self._database.reading() as tx:
-            found = await repository.find_people(tx, role=role, text=text, after=after, limit=limit + 1)
-        return found[:limit], str(found[limit - 1].id) if len(found) > limit else None
 
     async def _profile(self, tx: Transaction, person_id: UUID) -> tuple[Person, Contact]:
         person = await repository.person(tx, person_id)

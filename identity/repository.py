@@ -62,12 +62,6 @@ def _practitioner(row: Row) -> Practitioner:
     return Practitioner(_person(row), profile, None if distance is None else round(distance))
 
 
-def _pattern(text: str) -> str:
-    """For ILIKE: contains, with the text's own wildcards taken literally."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
-
-
 # -- people
 
 
@@ -95,7 +89,7 @@ async def insert_person(tx: Transaction, person: Person, password_hash: str, ver
 
 
 async def account_by_email(tx: Transaction, email: str) -> Account | None:
-    row = await tx.fetchrow("SELECT * FROM people WHERE email_key = $1", email_key(email))
+    row = await tx.fetchrow("SELECT * FROM people WHERE email_key = $1 AND deactivated_at IS NULL", email_key(email))
     return None if row is None else Account(_person(row), row["password_hash"])
 
 
@@ -106,22 +100,6 @@ async def person(tx: Transaction, person_id: UUID) -> Person | None:
 
 async def people(tx: Transaction, ids: Sequence[UUID]) -> list[Person]:
     rows = await tx.fetch("SELECT * FROM profiles WHERE id = ANY($1)", list(ids))
-    return [_person(row) for row in rows]
-
-
-async def find_people(
-    tx: Transaction, *, role: str | None, text: str | None, after: UUID | None, limit: int
-) -> list[Person]:
-    """Newest first."""
-    rows = await tx.fetch(
-        "SELECT * FROM profiles WHERE ($1::text IS NULL OR roles @> ARRAY[$1])"
-        " AND ($2::text IS NULL OR name ILIKE $2 OR email_key ILIKE $2) AND ($3::uuid IS NULL OR id < $3)"
-        " ORDER BY id DESC LIMIT $4",
-        role,
-        None if text is None else _pattern(text),
-        after,
-        limit,
-    )
     return [_person(row) for row in rows]
 
 

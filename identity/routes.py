@@ -14,13 +14,10 @@ from identity.errors import EmailTaken, InvalidCredentials, LinkGone, RefreshReu
 from identity.schemas import (
     ChangeMe,
     Empty,
-    FindPeople,
     JwkSet,
     Login,
     Me,
     Patient,
-    PeoplePage,
-    PersonRow,
     Refresh,
     Register,
     Registered,
@@ -156,14 +153,5 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
     async def patient(call: Call[None, None]) -> Patient:
         """A patient's profile, for staff and those who care for them."""
         return Patient.of(*await directory.patient(call.principal, call.id()))
-
-    @routes.get("/people", action="people.list", query=FindPeople, returns=PeoplePage, errors=(Forbidden,))
-    async def people(call: Call[None, FindPeople]) -> PeoplePage:
-        """Find people."""
-        query = call.query
-        found, cursor = await directory.find_people(
-            call.principal, role=query.role, text=query.q, cursor=query.cursor, limit=query.limit
-        )
-        return PeoplePage(items=[PersonRow.of(each) for each in found], next_cursor=cursor)
 
     return routes

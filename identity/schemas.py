@@ -171,32 +171,6 @@ class FindPeople(Wire):
     limit: int = Field(50, ge=1, le=100)
 
 
-class PersonRow(Wire):
-    id: UUID
-    name: str
-    email: str
-    roles: list[Role]
-    created_at: datetime
-
-    @field_serializer("created_at")
-    def _time(self, value: datetime) -> str:
-        return rfc3339(value)
-
-    @classmethod
-    def of(cls, person: Person) -> PersonRow:
-        return cls(
-            id=person.id,
-            name=person.name,
-            email=person.email,
-            roles=list(person.roles),
-            created_at=person.created_at,
-        )
-
-
-class PeoplePage(Page):
-    items: list[PersonRow]
-
-
 class SessionRow(Wire):
     id: UUID
     current: bool

@@ -85,7 +85,7 @@ async def test_nobody_reads_people_without_a_right(identity: Identity) -> None:
         with pytest.raises(Forbidden):
             await identity.directory.patient(who, patient.id)
         with pytest.raises(Forbidden):
-            await identity.directory.find_people(who, role=None, text=None, cursor=None, limit=10)
+            await identity.administration.find(who, role=None, text=None, cursor=None, limit=10)
 
 
 async def test_unknown_and_wrong_get_the_same_answer(identity: Identity) -> None:
@@ -333,9 +333,9 @@ async def test_practitioners_are_found_when_published(identity: Identity) -> Non
 async def test_staff_find_people_page_by_page(identity: Identity) -> None:
     desk = principal(await person(identity, "desk"))
     who = [await person(identity) for _ in range(3)]
-    page, cursor = await identity.directory.find_people(desk, role="patient", text="traor", cursor=None, limit=2)
+    page, cursor = await identity.administration.find(desk, role="patient", text="traor", cursor=None, limit=2)
     assert [each.id for each in page] == [who[2].id, who[1].id]
-    page, _ = await identity.directory.find_people(desk, role="patient", text=None, cursor=cursor, limit=1)
+    page, _ = await identity.administration.find(desk, role="patient", text=None, cursor=cursor, limit=1)
     assert page[0].id == who[0].id
-    found, _ = await identity.directory.find_people(desk, role=None, text=who[1].email[:30], cursor=None, limit=9)
+    found, _ = await identity.administration.find(desk, role=None, text=who[1].email[:30], cursor=None, limit=9)
     assert [each.id for each in found] == [who[1].id]

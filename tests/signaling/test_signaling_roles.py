@@ -314,6 +314,17 @@ async def test_signing_out_cuts_the_seat_and_its_resume_token(make_stage: Any, c
     await fresh.ok("call.join")
 
 
+async def test_a_cancelled_appointment_ends_its_call_within_a_second(stage: Any, visit: Any) -> None:
+    patient, doctor, _ = await meet(stage, visit)
+    async with stage.context.database("consultations").transaction() as tx:
+        await stage.service.cancelled(tx, visit.appointment)
+        assert not patient.named("call.ended")  # the relation ends with the commit, not before
+    async with asyncio.timeout(1):
+        await patient.wait("call.ended")
+        await doctor.wait("call.ended")
+    assert await patient.error("call.join") in ("visit_over", "not_admitted")
+
+
 async def test_marks_show_what_arrived_and_was_read(stage: Any, visit: Any) -> None:
     patient, doctor, practice = await meet(stage, visit)
     made, guest = await guest_of(stage, visit)
