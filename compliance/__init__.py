@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from compliance import break_glass as breaking
 from compliance.break_glass import BreakGlass
+from compliance.checkpoints import Signer
 from compliance.ports import People
 from compliance.rights_routes import build_rights_routes
 from compliance.routes import build_routes
-from compliance.service import Audit
+from compliance.service import Audit, Keys
+from core.audit_rows import row_key
 from core.context import Context
 from core.database import Database
 from core.security.master import MasterKey
@@ -24,9 +26,14 @@ class Compliance:
     break_glass: BreakGlass
 
 
-def audit_key(settings: Settings) -> bytes:
-    """The chain's key, derived from the master key."""
-    return MasterKey.parse(settings.security.master_key.get_secret_value()).derive("audit chain")
+def audit_keys(settings: Settings) -> Keys:
+    """The chain's and the signer's are derived from the master key, the rows' from the modules' secret."""
+    master = MasterKey.parse(settings.security.master_key.get_secret_value())
+    return Keys(
+        chain=master.derive("audit chain"),
+        rows=row_key(settings.database.role_secret.get_secret_value()),
+        signer=Signer(master.derive("audit checkpoints")),
+    )
 
 
 def setup(context: Context, people: People) -> Compliance:
@@ -34,7 +41,7 @@ def setup(context: Context, people: People) -> Compliance:
     database: Database = context.database("compliance")
     policy, settings = context.policy, context.settings
     emergency = BreakGlass(database, policy, people, context.vault, context.clock, settings.privacy.break_glass_s)
-    audit = Audit(database, policy, people, emergency, context.clock, audit_key(settings))
+    audit = Audit(database, policy, people, emergency, context.clock, audit_keys(settings))
     policy.allow("audit.search", "auditor", "admin")
     breaking.allow(policy)
     context.routes.append(build_routes(audit))

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from core.audit_rows import Content, is_genuine
+
 START = bytes(32)  # what comes before the first row
 
 
@@ -46,11 +48,28 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """``what``: altered, deleted, or unsealed (a link of the chain itself is missing)."""
+    """``what``: altered, deleted, unsealed (a link of the chain itself is missing), inserted (the program did not
+    write that row), checkpoint (a signed one is missing or does not fit), or cut (the end is missing).
+    """
 
     audit_seq: int
     position: int
     what: str
+
+
+def content(row: AuditRow) -> Content:
+    """What the row's id vouches for."""
+    return Content(
+        row.module,
+        row.action,
+        row.actor_id,
+        row.actor_role,
+        row.resource,
+        row.resource_id,
+        row.patient_id,
+        row.reason,
+        row.details,
+    )
 
 
 def canonical(row: AuditRow) -> bytes:
@@ -85,7 +104,9 @@ def seal(key: bytes, before: bytes, position: int, rows: Iterable[AuditRow]) -> 
     return sealed
 
 
-def check(key: bytes, before: bytes, position: int, links: Iterable[Link]) -> tuple[bytes, int, Broken | None]:
+def check(
+    key: bytes, row_key: bytes, before: bytes, position: int, links: Iterable[Link]
+) -> tuple[bytes, int, Broken | None]:
     """Follow the chain: the last good digest, the next position, and the first break if there is one."""
     for each in links:
         if each.position != position:
@@ -95,5 +116,7 @@ def check(key: bytes, before: bytes, position: int, links: Iterable[Link]) -> tu
         expected = link(key, before, position, each.row)
         if not hmac.compare_digest(expected, each.digest):
             return before, position, Broken(each.audit_seq, position, "altered")
+        if not is_genuine(row_key, each.row.id, content(each.row)):
+            return before, position, Broken(each.audit_seq, position, "inserted")
         before, position = expected, position + 1
     return before, position, None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from compliance.chain import START, AuditRow, Link
+from compliance.checkpoints import Checkpoint
 from core.database import Row, Transaction
 
 
@@ -32,6 +33,7 @@ async def search(
     *,
     patient_id: UUID | None,
     actor_id: UUID | None,
+    action: str | None,
     not_actor_id: UUID | None,
     since: datetime | None,
     until: datetime | None,
@@ -43,7 +45,8 @@ async def search(
         "SELECT * FROM core.audit_log WHERE ($1::uuid IS NULL OR patient_id = $1)"
         " AND ($2::uuid IS NULL OR actor_id = $2) AND ($3::uuid IS NULL OR actor_id IS DISTINCT FROM $3)"
         " AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)"
-        " AND ($6::bigint IS NULL OR seq < $6) ORDER BY seq DESC LIMIT $7",
+        " AND ($6::bigint IS NULL OR seq < $6) AND ($8::text IS NULL OR starts_with(action, $8))"
+        " ORDER BY seq DESC LIMIT $7",
         patient_id,
         actor_id,
         not_actor_id,
@@ -51,6 +54,7 @@ async def search(
         until,
         before,
         limit,
+        action,
     )
     return [_audit_row(row) for row in rows]
 
@@ -93,10 +97,42 @@ async def unsealed_tail(tx: Transaction, back: timedelta) -> tuple[int, float]:
 
 
 async def append(tx: Transaction, sealed: Sequence[tuple[int, int, bytes]], now: datetime) -> None:
-    await tx.executemany(
-        "INSERT INTO sealed_rows (position, audit_seq, digest, sealed_at) VALUES ($1, $2, $3, $4)",
-        [(*each, now) for each in sealed],
+    positions, numbers, digests = (list(column) for column in zip(*sealed, strict=True))
+    await tx.execute(
+        "INSERT INTO sealed_rows (position, audit_seq, digest, sealed_at)"
+        " SELECT *, $4::timestamptz FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])",
+        positions,
+        numbers,
+        digests,
+        now,
     )
+
+
+async def add_checkpoint(tx: Transaction, checkpoint: Checkpoint) -> None:
+    await tx.execute(
+        "INSERT INTO checkpoints (position, digest, made_at, signature) VALUES ($1, $2, $3, $4)",
+        checkpoint.position,
+        checkpoint.digest,
+        checkpoint.made_at,
+        checkpoint.signature,
+    )
+
+
+async def checkpoints(tx: Transaction, after: int, until: int) -> dict[int, Checkpoint]:
+    """Those at positions in (after, until], by position."""
+    rows = await tx.fetch(
+        "SELECT position, digest, made_at, signature FROM checkpoints WHERE position > $1 AND position <= $2",
+        after,
+        until,
+    )
+    return {row["position"]: Checkpoint(*row.values()) for row in rows}
+
+
+async def newest_checkpoint(tx: Transaction) -> Checkpoint | None:
+    row = await tx.fetchrow(
+        "SELECT position, digest, made_at, signature FROM checkpoints ORDER BY position DESC LIMIT 1"
+    )
+    return None if row is None else Checkpoint(*row.values())
 
 
 async def links(tx: Transaction, after: int, limit: int) -> list[Link]:
@@ -110,6 +146,18 @@ async def links(tx: Transaction, after: int, limit: int) -> list[Link]:
         Link(row["position"], row["audit_seq"], row["digest"], None if row["seq"] is None else _audit_row(row))
         for row in rows
     ]
+
+
+async def unsealed_after(tx: Transaction, seq: int, limit: int) -> list[AuditRow]:
+    """Rows without a seal, in order, beyond ``seq``."""
+    await tx.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+    rows = await tx.fetch(
+        "SELECT a.* FROM core.audit_log a LEFT JOIN sealed_rows s ON s.audit_seq = a.seq"
+        " WHERE s.audit_seq IS NULL AND a.seq > $1 ORDER BY a.seq LIMIT $2",
+        seq,
+        limit,
+    )
+    return [_audit_row(row) for row in rows]
 
 
 async def count_unsealed(tx: Transaction) -> tuple[int, int | None]:

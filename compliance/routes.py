@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from compliance.schemas import AuditPage, AuditView, PageQuery, SearchAudit
+from compliance.schemas import AuditPage, AuditView, CheckpointView, PageQuery, SearchAudit
 from compliance.service import Audit
-from core.errors import Forbidden
+from core.errors import Forbidden, NotFound
 from core.http.routes import Call, Routes
 
 
@@ -19,6 +19,7 @@ def build_routes(audit: Audit) -> Routes:
             call.principal,
             patient_id=query.patient_id,
             actor_id=query.actor_id,
+            action=query.action,
             since=query.since,
             until=query.until,
             cursor=query.cursor,
@@ -31,5 +32,13 @@ def build_routes(audit: Audit) -> Routes:
         """Who read or changed one's data, newest first."""
         entries, cursor = await audit.record_accesses(call.principal, cursor=call.query.cursor, limit=call.query.limit)
         return AuditPage(items=[AuditView.of(each) for each in entries], next_cursor=cursor)
+
+    @routes.get("/audit/checkpoint", action="audit.search", returns=CheckpointView, errors=(Forbidden, NotFound))
+    async def checkpoint(call: Call[None, None]) -> CheckpointView:
+        """The newest signed checkpoint of the trail; kept elsewhere, it shows later that nothing was cut off."""
+        found = await audit.checkpoint(call.principal)
+        if found is None:
+            raise NotFound()
+        return CheckpointView(**found)
 
     return routes

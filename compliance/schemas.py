@@ -23,6 +23,7 @@ class PageQuery(Wire):
 class SearchAudit(PageQuery):
     patient_id: UUID | None = None
     actor_id: UUID | None = None
+    action: str | None = Field(None, pattern=r"^[a-z_.-]{1,60}$")
     since: AwareDatetime | None = Field(None, alias="from", ge=FIRST, le=LAST)
     until: AwareDatetime | None = Field(None, alias="to", ge=FIRST, le=LAST)
 
@@ -60,3 +61,13 @@ class AuditView(Wire):
 
 class AuditPage(Page):
     items: list[AuditView]
+
+
+class CheckpointView(Wire):
+    """``digest`` is hexadecimal, ``signature`` and ``public_key`` are base64 (Ed25519)."""
+
+    position: int
+    digest: str
+    made_at: str
+    signature: str
+    public_key: str

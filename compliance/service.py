@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -12,7 +13,9 @@ import structlog
 from compliance import chain, repository
 from compliance.break_glass import BreakGlass
 from compliance.chain import START, AuditRow, Broken
+from compliance.checkpoints import Checkpoint, Signer, is_signed, to_json
 from compliance.ports import People
+from core.audit_rows import is_genuine
 from core.clock import Clock
 from core.database import Database
 from core.errors import InvalidInput
@@ -27,6 +30,15 @@ LATE_COMMIT = timedelta(minutes=10)
 # Looking so far back each second would cost more than the sealing: once a minute is enough for the rare late row.
 LOOK_BACK_EVERY_S = 60.0
 RECENT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """``chain`` makes the digests, ``rows`` the rows' ids; the signer's public key is for everybody."""
+
+    chain: bytes
+    rows: bytes
+    signer: Signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +65,14 @@ class Verification:
 
 class Audit:
     def __init__(
-        self, database: Database, policy: Policy, people: People, emergency: BreakGlass, clock: Clock, key: bytes
+        self, database: Database, policy: Policy, people: People, emergency: BreakGlass, clock: Clock, keys: Keys
     ) -> None:
         self._database = database
         self._policy = policy
         self._people = people
         self._emergency = emergency
         self._clock = clock
-        self._key = key
+        self._keys = keys
         self._looked_back_at: float | None = None
         self._sealed_at = float("-inf")
 
@@ -70,6 +82,7 @@ class Audit:
         *,
         patient_id: UUID | None,
         actor_id: UUID | None,
+        action: str | None,
         since: datetime | None,
         until: datetime | None,
         cursor: str | None,
@@ -83,6 +96,7 @@ class Audit:
                 tx,
                 patient_id=patient_id,
                 actor_id=actor_id,
+                action=action,
                 not_actor_id=None,
                 since=since,
                 until=until,
@@ -109,6 +123,7 @@ class Audit:
                 tx,
                 patient_id=principal.id,
                 actor_id=None,
+                action=None,
                 not_actor_id=principal.id,
                 since=None,
                 until=None,
@@ -148,8 +163,11 @@ class Audit:
                 rows = await repository.unsealed(tx, back, BATCH)
                 if rows:
                     position, before = await repository.head(tx)
-                    sealed = await asyncio.to_thread(chain.seal, self._key, before, position, rows)
-                    await repository.append(tx, sealed, self._clock.now())
+                    sealed = await asyncio.to_thread(chain.seal, self._keys.chain, before, position, rows)
+                    made_at = self._clock.now()
+                    await repository.append(tx, sealed, made_at)
+                    last, _, digest = sealed[-1]
+                    await repository.add_checkpoint(tx, self._keys.signer.sign(last, digest, made_at))
                     total += len(rows)
                     # The head goes where the database's owner does not reach: into the log.
                     log.info("audit sealed", position=sealed[-1][0], head=sealed[-1][2].hex())
@@ -165,7 +183,14 @@ class Audit:
             return await repository.unsealed_tail(tx, LATE_COMMIT)
 
     async def verify(self) -> Verification:
-        return await verify(self._database, self._key)
+        return await verify(self._database, self._keys)
+
+    async def checkpoint(self, principal: Principal) -> dict[str, Any] | None:
+        """The newest signed checkpoint, to be kept elsewhere; None before the first. Raises Forbidden."""
+        self._policy.require(principal, "audit.search")
+        async with self._database.reading() as tx:
+            newest = await repository.newest_checkpoint(tx)
+        return None if newest is None else to_json(newest, self._keys.signer.public)
 
 
 def emergency_of(row: AuditRow) -> UUID | None:
@@ -174,18 +199,57 @@ def emergency_of(row: AuditRow) -> UUID | None:
     return UUID(text) if isinstance(text, str) else None
 
 
-async def verify(database: Database, key: bytes) -> Verification:
-    """Walk the whole chain and name the first row that does not fit."""
+async def verify(database: Database, keys: Keys, kept: Checkpoint | None = None) -> Verification:
+    """Walk the whole chain and name the first row that does not fit.
+
+    ``kept`` is a checkpoint from elsewhere: a trail that does not reach it was cut or replaced.
+    """
     before, position, broken = START, 1, None
+    public, signed = keys.signer.public, 0
     while broken is None:
         async with database.reading() as tx:
             links = await repository.links(tx, position - 1, BATCH)
-        before, position, broken = await asyncio.to_thread(chain.check, key, before, position, links)
+            points = await repository.checkpoints(tx, position - 1, position - 1 + len(links))
+        start = position
+        before, position, broken = await asyncio.to_thread(chain.check, keys.chain, keys.rows, before, position, links)
+        sound = {each.position: each for each in links[: position - start]}
+        for at, point in sorted(points.items()):
+            if broken is None and at in sound:
+                if sound[at].digest != point.digest or not is_signed(public, point):
+                    broken = Broken(sound[at].audit_seq, at, "checkpoint")
+                signed = at
+        if (
+            broken is None
+            and kept is not None
+            and kept.position in sound
+            and sound[kept.position].digest != kept.digest
+        ):
+            broken = Broken(sound[kept.position].audit_seq, kept.position, "checkpoint")
         if len(links) < BATCH:
             break
+    if broken is None and signed != position - 1:
+        broken = Broken(0, position - 1, "checkpoint")  # every sealing leaves one at its end
+    if broken is None and kept is not None and (not is_signed(public, kept) or kept.position > position - 1):
+        broken = Broken(0, kept.position, "cut" if is_signed(public, kept) else "checkpoint")
+    if broken is None:
+        broken = await _inserted(database, keys, position)
     async with database.reading() as tx:
         unsealed, first = await repository.count_unsealed(tx)
     return Verification(position - 1, broken, unsealed, first, before.hex())
+
+
+async def _inserted(database: Database, keys: Keys, position: int) -> Broken | None:
+    """A row of the open end that the program did not write."""
+    last = 0
+    while True:
+        async with database.transaction() as tx:
+            rows = await repository.unsealed_after(tx, last, BATCH)
+        for row in rows:
+            if not is_genuine(keys.rows, row.id, chain.content(row)):
+                return Broken(row.seq, position, "inserted")
+        if len(rows) < BATCH:
+            return None
+        last = rows[-1].seq
 
 
 def _read_cursor(cursor: str | None) -> int | None:

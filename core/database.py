@@ -16,6 +16,7 @@ from uuid import UUID
 
 import asyncpg
 
+from core.audit_rows import Content, marked_id, row_key
 from core.events import Fact, encode_fact
 from core.ids import uuid7
 from core.waking import Waker
@@ -26,8 +27,10 @@ Row = asyncpg.Record
 class Transaction:
     """One open transaction. Values are PostgreSQL's: UUID, datetime (aware), dict for jsonb."""
 
-    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[Row]) -> None:
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[Row], role: str, audit_key: bytes) -> None:
         self._connection = connection
+        self._role = role
+        self._audit_key = audit_key
         self._after_commit: list[Callable[[], Awaitable[None]]] = []
         self._facts: list[tuple[UUID, str, UUID, dict[str, Any]]] = []
         self._audits: list[tuple[Any, ...]] = []
@@ -72,19 +75,34 @@ class Transaction:
         details: Mapping[str, Any] | None = None,
     ) -> None:
         """Append an audit row in this transaction. ``details`` holds ids and codes only, never health data."""
-        self._audits.append(
-            (
-                uuid7(),
-                action,
-                actor_id,
-                actor_role,
-                resource,
-                None if resource_id is None else str(resource_id),
-                patient_id,
-                reason,
-                dict(details or {}),
-            )
+        named, said = None if resource_id is None else str(resource_id), dict(details or {})
+        row_id = self.audit_id(
+            action,
+            actor_id=actor_id,
+            actor_role=actor_role,
+            resource=resource,
+            resource_id=named,
+            patient_id=patient_id,
+            reason=reason,
+            details=said,
         )
+        self._audits.append((row_id, action, actor_id, actor_role, resource, named, patient_id, reason, said))
+
+    def audit_id(
+        self,
+        action: str,
+        *,
+        actor_id: UUID | None,
+        actor_role: str,
+        resource: str,
+        resource_id: str | None,
+        patient_id: UUID | None,
+        reason: str | None,
+        details: Mapping[str, Any],
+    ) -> UUID:
+        """The id that an audit row of this content has to have; for statements that write their own."""
+        content = Content(self._role, action, actor_id, actor_role, resource, resource_id, patient_id, reason, details)
+        return marked_id(self._audit_key, content)
 
     async def flush(self) -> None:
         """Write the facts and audit rows that are due: one round trip each, however many."""
@@ -119,8 +137,9 @@ class Transaction:
 class Database:
     """A module's pool. ``transaction()`` and ``at_once()`` are the only ways to change anything."""
 
-    def __init__(self, pool: asyncpg.Pool[Row], role: str) -> None:
+    def __init__(self, pool: asyncpg.Pool[Row], role: str, audit_key: bytes = b"") -> None:
         self._pool = pool
+        self._audit_key = audit_key
         self._waker = Waker(pool)
         self.role = role
 
@@ -128,7 +147,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """BEGIN … COMMIT; ROLLBACK on any exception. After-commit actions run once the connection is back."""
         async with self._pool.acquire() as connection, connection.transaction():
-            tx = Transaction(connection)
+            tx = Transaction(connection, self.role, self._audit_key)
             yield tx
             await tx.flush()
         if tx.published:
@@ -139,13 +158,13 @@ class Database:
     async def reading(self) -> AsyncIterator[Transaction]:
         """A connection without an explicit transaction, for single-statement reads."""
         async with self._pool.acquire() as connection:
-            yield Transaction(connection)
+            yield Transaction(connection, self.role, self._audit_key)
 
     @asynccontextmanager
     async def at_once(self) -> AsyncIterator[Transaction]:
         """For one statement that is a whole use case by itself, its facts too: PostgreSQL commits it."""
         async with self._pool.acquire() as connection:
-            tx = Transaction(connection)
+            tx = Transaction(connection, self.role, self._audit_key)
             yield tx
         self._waker.facts_written()
         await tx.run_after_commit()
@@ -178,7 +197,7 @@ async def open_database(url: str, module: str, *, role_secret: str, pool_size: i
         server_settings={"search_path": f"{module},core", "application_name": f"bedside {module}"},
         command_timeout=30,
     )
-    return Database(pool, role_of(module))
+    return Database(pool, role_of(module), row_key(role_secret))
 
 
 async def connect(url: str, module: str, *, role_secret: str) -> asyncpg.Connection[Row]:

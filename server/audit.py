@@ -1,29 +1,43 @@
-"""``bedside audit verify``: proves the audit trail without a running server."""
+"""``bedside audit``: proves the audit trail without a running server, and gives checkpoints to keep elsewhere."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
 import asyncpg
 
-from compliance import audit_key
+from compliance import audit_keys, repository
+from compliance.checkpoints import Checkpoint, from_json, to_json
 from compliance.service import Verification, verify
-from core.database import open_database, role_of
+from core.database import Database, open_database, role_of
 from core.settings import Settings
 from server.processes import ProcessError
 
 
-async def verify_trail(settings: Settings) -> tuple[list[str], bool]:
-    """What to print, and whether the trail is intact."""
-    url = settings.database.url.get_secret_value()
-    secret = settings.database.role_secret.get_secret_value()
-    try:
-        database = await open_database(url, "compliance", role_secret=secret, pool_size=2)
-    except (OSError, asyncpg.PostgresError) as error:
-        raise ProcessError(f"PostgreSQL can't be used as {role_of('compliance')}: {error}") from None
-    try:
-        found = await verify(database, audit_key(settings))
-    finally:
-        await database.close()
+async def verify_trail(settings: Settings, checkpoint: Path | None = None) -> tuple[list[str], bool]:
+    """What to print, and whether the trail is intact. ``checkpoint`` is a file that was kept elsewhere."""
+    kept = None if checkpoint is None else read_checkpoint(checkpoint)
+    async with _opened(settings) as database:
+        found = await verify(database, audit_keys(settings), kept)
     return report(found), found.intact
+
+
+async def newest_checkpoint(settings: Settings) -> str:
+    """As one line of JSON, or empty before the first sealing."""
+    async with _opened(settings) as database, database.reading() as tx:
+        found = await repository.newest_checkpoint(tx)
+    return "" if found is None else json.dumps(to_json(found, audit_keys(settings).signer.public))
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Raises ProcessError with a line for a person."""
+    try:
+        return from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        raise ProcessError(f"{path} holds no checkpoint") from None
 
 
 def report(found: Verification) -> list[str]:
@@ -36,3 +50,17 @@ def report(found: Verification) -> list[str]:
     else:
         lines.append(f"BROKEN at row {found.broken.audit_seq} (link {found.broken.position}): {found.broken.what}")
     return lines
+
+
+@asynccontextmanager
+async def _opened(settings: Settings) -> AsyncIterator[Database]:
+    url = settings.database.url.get_secret_value()
+    secret = settings.database.role_secret.get_secret_value()
+    try:
+        database = await open_database(url, "compliance", role_secret=secret, pool_size=2)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise ProcessError(f"PostgreSQL can't be used as {role_of('compliance')}: {error}") from None
+    try:
+        yield database
+    finally:
+        await database.close()

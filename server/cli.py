@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 
 import click
 
@@ -94,15 +95,30 @@ def audit() -> None:
     """The audit trail."""
 
 
-@audit.command("verify")
+@audit.command("checkpoint")
 @asynchronous
-async def audit_verify() -> None:
-    """Follow the trail's hash chain; exit code 1 and the first broken row when something was changed."""
+async def audit_checkpoint() -> None:
+    """Print the newest signed checkpoint, to be kept where the database's administrators do not reach."""
+    from server.audit import newest_checkpoint
+
+    settings = attach(read_settings())
+    require(settings, "database.url", "database.role_secret", "security.master_key")
+    click.echo(await newest_checkpoint(settings))
+
+
+@audit.command("verify")
+@click.option("--checkpoint", type=click.Path(path_type=Path), help="A checkpoint that was kept elsewhere.")
+@asynchronous
+async def audit_verify(checkpoint: Path | None) -> None:
+    """Follow the trail's hash chain; exit code 1 and the first broken row when something was changed.
+
+    Says too which rows are not sealed yet. With a kept checkpoint it notices a trail that was cut off at its end.
+    """
     from server.audit import verify_trail
 
     settings = attach(read_settings())
     require(settings, "database.url", "database.role_secret", "security.master_key")
-    lines, intact = await verify_trail(settings)
+    lines, intact = await verify_trail(settings, checkpoint)
     for line in lines:
         click.echo(line)
     if not intact:
