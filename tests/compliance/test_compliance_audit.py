@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 import compliance
+from compliance.checkpoints import Signer, from_json, is_signed
 from compliance.service import Audit
 from core.context import Context
 from core.errors import Forbidden, InvalidInput
 from core.ids import uuid7
 from core.security.principal import ANONYMOUS, Principal, Role
-from server.audit import verify_trail
+from server.audit import newest_checkpoint, verify_trail
+from server.processes import ProcessError
 
 pytestmark = pytest.mark.integration
 
@@ -42,9 +49,37 @@ async def write(context: Context, patient: UUID, actor: UUID, action: str = "rec
         await tx.audit(action, actor_id=actor, actor_role="practitioner", resource="record", patient_id=patient)
 
 
+TRIGGERS = {
+    "core.audit_log": "audit_log_append_only",
+    "compliance.sealed_rows": "sealed_rows_append_only",
+    "compliance.checkpoints": "checkpoints_append_only",
+}
+
+
+@asynccontextmanager
+async def as_owner(postgres: str) -> AsyncIterator[Any]:
+    """A superuser who has switched the triggers off. Others share this database: the chain is left as it was."""
+    owner = await asyncpg.connect(postgres)
+    try:
+        for table, trigger in TRIGGERS.items():
+            await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        yield owner
+    finally:
+        for table, trigger in TRIGGERS.items():
+            await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
+        await owner.close()
+
+
+async def forget_seal(owner: Any, seq: int) -> None:
+    """Cut the chain's last link off, with its checkpoint."""
+    sql = "DELETE FROM compliance.sealed_rows WHERE audit_seq = $1 RETURNING position"
+    position = await owner.fetchval(sql, seq)
+    await owner.execute("DELETE FROM compliance.checkpoints WHERE position = $1", position)
+
+
 async def find(audit: Audit, who: Principal, patient: UUID | None, cursor: str | None = None, limit: int = 50):  # type: ignore[no-untyped-def]
     return await audit.search(
-        who, patient_id=patient, actor_id=None, since=None, until=None, cursor=cursor, limit=limit
+        who, patient_id=patient, actor_id=None, action=None, since=None, until=None, cursor=cursor, limit=limit
     )
 
 
@@ -94,9 +129,7 @@ async def test_the_trail_is_sealed_once_and_a_changed_row_is_named(
     after = await audit.verify()
     assert (after.intact, after.sealed) == (True, before.sealed + 1)
 
-    owner = await asyncpg.connect(postgres)
-    try:
-        await owner.execute("ALTER TABLE core.audit_log DISABLE TRIGGER audit_log_append_only")
+    async with as_owner(postgres) as owner:
         seq = await owner.fetchval("SELECT max(seq) FROM core.audit_log")
         for change, undo, what in (
             ("UPDATE core.audit_log SET action = 'nothing' WHERE seq = $1", "tampered.later", "altered"),
@@ -109,13 +142,87 @@ async def test_the_trail_is_sealed_once_and_a_changed_row_is_named(
             if undo:
                 await owner.execute("UPDATE core.audit_log SET action = $2 WHERE seq = $1", seq, undo)
                 assert (await audit.verify()).intact
-        # Others share this database: leave the chain as it was.
-        await owner.execute("ALTER TABLE compliance.sealed_rows DISABLE TRIGGER sealed_rows_append_only")
-        await owner.execute("DELETE FROM compliance.sealed_rows WHERE audit_seq = $1", seq)
-    finally:
-        await owner.execute("ALTER TABLE core.audit_log ENABLE TRIGGER audit_log_append_only")
-        await owner.execute("ALTER TABLE compliance.sealed_rows ENABLE TRIGGER sealed_rows_append_only")
-        await owner.close()
+        await forget_seal(owner, seq)
+    assert (await audit.verify()).intact
+
+
+async def test_a_row_inserted_past_the_program_is_named_before_and_after_its_sealing(
+    audit: Audit, context: Context, postgres: str
+) -> None:
+    await write(context, uuid7(), uuid7())
+    await audit.seal()
+    insert = (
+        "INSERT INTO core.audit_log (id, module, action, actor_id, actor_role, resource) VALUES"
+        " ($1, 'bedside_records', 'record.read', $2, 'practitioner', 'record') RETURNING seq"
+    )
+    async with as_owner(postgres) as owner:
+        seq = await owner.fetchval(insert, uuid7(), uuid7())
+        for _ in range(2):
+            found = await audit.verify()
+            assert found.broken is not None
+            assert (found.broken.audit_seq, found.broken.what) == (seq, "inserted")
+            await audit.seal()
+        # An id that another row has earned vouches for nothing else.
+        await owner.execute("DELETE FROM core.audit_log WHERE seq = $1", seq)
+        await forget_seal(owner, seq)
+        assert (await audit.verify()).intact
+        genuine = await owner.fetchval("SELECT id FROM core.audit_log WHERE action = 'record.read' LIMIT 1")
+        stolen = UUID(bytes=uuid7().bytes[:10] + genuine.bytes[10:])
+        seq = await owner.fetchval(insert, stolen, uuid7())
+        found = await audit.verify()
+        assert found.broken is not None
+        assert found.broken.what == "inserted"
+        await owner.execute("DELETE FROM core.audit_log WHERE seq = $1", seq)
+    assert (await audit.verify()).intact
+
+
+async def test_what_was_cut_off_or_sealed_anew_is_noticed_with_a_checkpoint_kept_elsewhere(
+    audit: Audit, context: Context, postgres: str, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        await write(context, uuid7(), uuid7())
+        await audit.seal()
+    kept = tmp_path / "checkpoint.json"
+    kept.write_text(await newest_checkpoint(context.settings), encoding="utf-8")
+    assert (await verify_trail(context.settings, kept))[1]
+    document = json.loads(kept.read_text(encoding="utf-8"))
+    public = base64.b64decode(document["public_key"])
+    assert is_signed(public, from_json(document))  # with the public key alone
+    assert not is_signed(public, from_json({**document, "position": document["position"] + 1}))
+    assert not is_signed(Signer(bytes(32)).public, from_json(document))
+    async with as_owner(postgres) as owner:
+        seq = await owner.fetchval("SELECT max(seq) FROM core.audit_log")
+        await owner.execute("DELETE FROM core.audit_log WHERE seq = $1", seq)
+        await forget_seal(owner, seq)
+    lines, intact = await verify_trail(context.settings, kept)
+    assert not intact
+    assert lines[-1].endswith("cut")
+    assert (await verify_trail(context.settings))[1]  # without the checkpoint nothing is amiss
+    await write(context, uuid7(), uuid7())
+    await audit.seal()
+    lines, intact = await verify_trail(context.settings, kept)
+    assert not intact
+    assert lines[-1].endswith("checkpoint")
+    forged = {**document, "position": document["position"] + 1000}
+    kept.write_text(json.dumps(forged), encoding="utf-8")
+    assert not (await verify_trail(context.settings, kept))[1]
+    kept.write_text("[]", encoding="utf-8")
+    with pytest.raises(ProcessError):
+        await verify_trail(context.settings, kept)
+
+
+async def test_a_changed_checkpoint_is_named(audit: Audit, context: Context, postgres: str) -> None:
+    await write(context, uuid7(), uuid7())
+    await audit.seal()
+    async with as_owner(postgres) as owner:
+        position = await owner.fetchval("SELECT max(position) FROM compliance.checkpoints")
+        was = await owner.fetchval("SELECT signature FROM compliance.checkpoints WHERE position = $1", position)
+        change = "UPDATE compliance.checkpoints SET signature = $2 WHERE position = $1"
+        await owner.execute(change, position, bytes(64))
+        found = await audit.verify()
+        assert found.broken is not None
+        assert (found.broken.position, found.broken.what) == (position, "checkpoint")
+        await owner.execute(change, position, was)
     assert (await audit.verify()).intact
 
 
@@ -127,6 +234,12 @@ async def test_the_program_itself_can_change_neither_trail_nor_seals(audit: Audi
         ("core", "UPDATE core.audit_log SET action = ''"),
         ("compliance", "DELETE FROM compliance.sealed_rows"),
         ("compliance", "TRUNCATE compliance.sealed_rows"),
+        ("compliance", "UPDATE compliance.checkpoints SET position = 0"),
+        ("compliance", "DELETE FROM compliance.checkpoints"),
+        (
+            "core",
+            "INSERT INTO core.audit_log (id, action, actor_role, resource) VALUES (NULL, '', '', '')",
+        ),
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with context.database(module).transaction() as tx:
