@@ -17,7 +17,8 @@ KEYFRAME_INTERVAL_S = 0.5  # key frames are large: one request serves everybody 
 NEWCOMER_INTERVAL_S = 0.1  # somebody who has no picture at all waits less
 REMIND_S = 0.08  # an encoder needs some 50 ms for a key frame
 KEYFRAME_TRIES = 8
-SILENT_S = 0.4  # an encoding that moves sends more often: the sender has stopped it
+STOPPED_S = 0.4  # an encoding that says nothing while others go on for so long: its sender has stopped it
+GONE_S = 10.0  # none says anything
 RATE_WINDOW_S = 1.0
 
 
@@ -38,6 +39,7 @@ class Layer:
         self.bitrate = 0
         """Bits a second of payload, lately."""
         self._heard = 0.0, 0  # when packets came last, and how many had by then
+        self._outrun_at: float | None = None  # others sent since then, this one nothing
         self._rate_from: tuple[float, int] | None = None
         self._requested_at = -KEYFRAME_INTERVAL_S
         self._wants_keyframe = False
@@ -58,12 +60,26 @@ class Layer:
         if self.producer is not None and self.producer.consumers:
             self.want_keyframe()
 
-    def look(self, now: float) -> bool:
-        """Ten times a second where there are several: whether it lives, its rate. True when it came to life or died."""
+    @property
+    def has_news(self) -> bool:
+        """Whether packets have come since the last look."""
+        return self.track.received != self._heard[1]
+
+    def look(self, now: float, others: bool) -> bool:
+        """Ten times a second where there are several: whether it lives, its rate. True when it came to life or died.
+
+        ``others``: another one has news. A slow computer sends a picture a second and less: only against its
+        siblings can be told whether an encoding has stopped.
+        """
         received, octets = self.track.received, self.track.octets
+        stopped = False
         if received != self._heard[1]:
-            self._heard = now, received
-        live = bool(self.ssrc) and self._heard[1] > 0 and now - self._heard[0] < SILENT_S
+            self._heard, self._outrun_at = (now, received), None
+        elif others:
+            self._outrun_at = now if self._outrun_at is None else self._outrun_at
+            stopped = now - self._outrun_at >= STOPPED_S
+        stopped |= not self.live and self._outrun_at is not None
+        live = bool(self.ssrc) and received > 0 and not stopped and now - self._heard[0] < GONE_S
         if not live:
             self.bitrate, self._rate_from = 0, None
         elif self._rate_from is None or octets < self._rate_from[1]:

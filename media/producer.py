@@ -228,7 +228,10 @@ class Producer:
 
     def look_at_layers(self, now: float) -> bool:
         """Ten times a second: True when an encoding came to life or died."""
-        changed = [layer.look(now) for layer in self.layers] if self.layered else []
+        news = [layer.has_news for layer in self.layers]
+        changed = [
+            layer.look(now, any(news[:at] + news[at + 1 :])) for at, layer in enumerate(self.layers) if self.layered
+        ]
         best = self.best
         if self._followed is not None and best is not self._followed and best.live:
             self._followed = best

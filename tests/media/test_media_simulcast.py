@@ -211,6 +211,21 @@ def test_the_best_that_comes_is_sent_and_one_that_stops_is_left_at_once(call: Ca
     assert call.sends is None
 
 
+def test_a_slow_camera_does_not_go_from_one_encoding_to_another(call: Call) -> None:
+    """One picture in two seconds, the encodings of it a moment apart."""
+    call.consumer.track.active = True
+    chosen = []
+    for step in range(100):
+        now = step / 10
+        for rid, moment in (("h", 1), ("f", 3)):
+            if step % 20 == moment:
+                call.send(rid, now, key=True, named=call.numbers[rid] == 0)
+        call.incoming.look_at_layers(now)
+        call.outgoing.allocate(now, [])
+        chosen.append(call.sends)
+    assert set(chosen[4:]) == {"f"}
+
+
 def test_clocks_of_encodings_are_made_one_by_their_reports(call: Call) -> None:
     for rid in RIDS:
         call.send(rid, 0.0, key=True)

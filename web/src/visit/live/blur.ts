@@ -9,6 +9,9 @@ const FRAMES_A_SECOND = 24;
 /** Strong enough that nothing can be read, at the sizes a call has. */
 const RADIUS = 15;
 const FIRST_PICTURE_WITHIN_MS = 15_000;
+/** A picture that takes this long on the average is made smaller: movement matters more than lines. */
+const SLOW_MS = 80;
+const SMALLER_LINES = 360;
 
 export interface Blurred {
   track: MediaStreamTrack;
@@ -43,12 +46,27 @@ export async function blur(camera: MediaStreamTrack): Promise<Blurred> {
   canvas.getContext("bitmaprenderer");
   let running = true;
   let timer = 0;
+  let average = 0;
+  let smaller: OffscreenCanvas | null = null;
+  const input = (): HTMLVideoElement | OffscreenCanvas => {
+    if (!smaller) return video;
+    smaller.getContext("2d", { alpha: false })?.drawImage(video, 0, 0, smaller.width, smaller.height);
+    return smaller;
+  };
+  const watch = (spent: number) => {
+    average = average ? 0.8 * average + 0.2 * spent : spent;
+    if (smaller || average < SLOW_MS || video.videoHeight <= SMALLER_LINES) return;
+    const width = Math.round((video.videoWidth * SMALLER_LINES) / video.videoHeight / 2) * 2;
+    smaller = new OffscreenCanvas(width, SMALLER_LINES);
+    [canvas.width, canvas.height] = [width, SMALLER_LINES];
+  };
   // A timer, not the page's painting: the picture goes on while another window is in front.
   const paint = async () => {
     if (!running) return;
     const begun = performance.now();
-    if (video.videoWidth > 0) await processor.processFrame(video, canvas);
+    if (video.videoWidth > 0) await processor.processFrame(input(), canvas);
     const spent = performance.now() - begun;
+    watch(spent);
     if (running) timer = window.setTimeout(() => void paint(), Math.max(4, 1000 / FRAMES_A_SECOND - spent));
   };
   const stop = () => {
@@ -57,7 +75,7 @@ export async function blur(camera: MediaStreamTrack): Promise<Blurred> {
     video.srcObject = null;
   };
   try {
-    await within(FIRST_PICTURE_WITHIN_MS, processor.processFrame(video, canvas));
+    await within(FIRST_PICTURE_WITHIN_MS, processor.processFrame(video, canvas)); // loads the model, too: no measure
   } catch (error) {
     stop();
     throw error;
