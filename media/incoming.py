@@ -31,6 +31,7 @@ class Incoming:
         self.attention: set[Layer] = set()
         """Those who wait for packets or a key frame: only they get ticks."""
         self._routes: dict[int, tuple[Layer, bool]] = {}  # SSRC -> (layer, is RTX)
+        self._told: dict[tuple[str, str, bool], int] = {}  # (mid, rid, is RTX) -> SSRC: browsers say it once
         self._mid_id = self._rid_id = self._repaired_id = -1
         self._estimate = LossEstimate()
         self._reported_at = 0.0
@@ -93,12 +94,14 @@ class Incoming:
                 producer = present
                 producer.agree(chosen)
             self._describe(producer, media)
+        self._told = {key: ssrc for key, ssrc in self._told.items() if key[0] in known}
         replaced = {producer.mid for producer in added}
         ended = [p for mid, p in self.producers.items() if mid not in alive or mid in replaced]
         for producer in ended:
             self._drop(producer)
         for producer in added:
             self.producers[producer.mid] = producer
+            self._learn_as_before(producer)
         self._learn_described(offer)
         self._mid_id = extensions.get(sdp.MID, -1)
         self._rid_id, self._repaired_id = extensions.get(sdp.RID, -1), extensions.get(sdp.REPAIRED_RID, -1)
@@ -121,6 +124,14 @@ class Incoming:
         producer.described = [ssrc for ssrc in media.ssrcs if ssrc not in media.retransmission][:1]
         producer.described_rtx = [rtx for rtx, ssrc in media.retransmission.items() if ssrc in producer.described][:1]
 
+    def _learn_as_before(self, producer: Producer) -> None:
+        """A section that went on after a pause has the SSRCs it had; which encoding each is, is never said again."""
+        for layer in producer.layers if producer.layered else ():
+            for retransmission in (False, True):
+                ssrc = self._told.get((producer.mid, layer.rid, retransmission))
+                if ssrc is not None and ssrc not in self._routes:
+                    self._route(ssrc, layer, retransmission)
+
     def _learn_described(self, offer: sdp.Description) -> None:
         for producer in self.producers.values():
             for ssrc in producer.described:
@@ -140,6 +151,8 @@ class Incoming:
                     self._unroute(other)
             layer.set_ssrc(ssrc)
         self._routes[ssrc] = (layer, retransmission)
+        if layer.producer is not None and layer.producer.layered:
+            self._told[layer.producer.mid, layer.rid, retransmission] = ssrc
         self.connection.link.route(ssrc, layer.track, retransmission)
         return self._routes[ssrc]
 

@@ -84,7 +84,8 @@ class Call:
 
     def _negotiate(self, offer: str) -> str:
         names = iter(("track", "other"))
-        answer, _, _ = self.incoming.negotiate(sdp.parse(offer), {"0": "camera"}, [], lambda source: next(names))
+        sources = {"0": "camera"} if "a=sendonly" in offer else {}
+        answer, _, _ = self.incoming.negotiate(sdp.parse(offer), sources, [], lambda source: next(names))
         return answer
 
     @property
@@ -175,6 +176,20 @@ def test_each_encoding_finds_its_source_by_its_rid(call: Call) -> None:
     call.incoming.unknown(rtp(22, 1, b"\x00\x05" + vp8(5, 0, False), kind=RTX_TYPE, elements=repaired), 0.0)
     middle = call.camera.layers[1].track
     assert (middle.recovered, middle.received) == (1, 2)
+
+
+def test_a_camera_that_comes_back_is_known_by_what_it_told_before(call: Call) -> None:
+    for rid in RIDS:
+        call.send(rid, 0.0, key=True)
+    before = call.camera
+    call._negotiate(OFFER.replace("a=sendonly", "a=inactive"))
+    assert "0" not in call.incoming.producers
+    call._negotiate(OFFER)
+    assert call.camera is not before
+    for rid in RIDS:
+        call.send(rid, 1.0, key=True, named=False)
+    assert [layer.ssrc for layer in call.camera.layers] == list(RIDS.values())
+    assert [layer.track.received for layer in call.camera.layers] == [1, 1, 1]
 
 
 def test_the_best_that_comes_is_sent_and_one_that_stops_is_left_at_once(call: Call) -> None:
