@@ -25,6 +25,10 @@
 #define BS_MAPPINGS 8
 #define BS_INTERVAL_S 0.1
 #define BS_KEEP_S 2.0
+#define BS_TEMPLATES 64
+#define BS_TARGETS 32
+#define BS_WINDOW 64    /* frames back that are remembered */
+#define BS_SELECTED 512 /* packets back that are remembered; a power of two */
 
 typedef int (*bs_srtp)(void *session, void *packet, int *size);
 
@@ -47,7 +51,28 @@ typedef struct {
     uint32_t start;  /* of the payload */
     int level;       /* the byte, or -1 */
     int transport;   /* the transport-wide number, or -1 */
+    uint32_t descriptor, descriptor_size; /* where the dependency descriptor is; no size: there is none */
 } bs_rtp;
+
+/* What a dependency descriptor's templates mean (dependency.c). Masks have a bit for each decode target. */
+typedef struct {
+    uint32_t offset, templates, targets, chains, sizes;
+    uint32_t present[BS_TEMPLATES], switching[BS_TEMPLATES];
+    uint64_t needs[BS_TEMPLATES]; /* bit d: the frame d before */
+    uint32_t lines[4];
+    uint8_t spatial[BS_TEMPLATES];
+    uint8_t target_spatial[BS_TARGETS], target_temporal[BS_TARGETS];
+} bs_structure;
+
+/* The frame of a packet. */
+typedef struct {
+    int64_t number;
+    uint16_t wire;
+    int end, far;          /* its last packet; it needs a frame beyond the window */
+    int brings, tells;     /* a structure; what is active */
+    uint32_t active, template, spatial, present, switching;
+    uint64_t needs;
+} bs_frame;
 
 /* Where a payload says which picture it belongs to (picture.c). */
 typedef struct {
@@ -68,6 +93,9 @@ typedef struct {
     uint32_t size;
     bs_place place; /* where its source has siblings */
     int key;        /* begins a key frame */
+    const uint8_t *descriptor; /* of layers, or NULL */
+    uint32_t descriptor_size;
+    const bs_frame *frame; /* what it says, or NULL */
 } bs_packet;
 
 /* A packet kept (history.c). */
@@ -132,6 +160,17 @@ typedef struct {
     bs_told told;
 } bs_sent;
 
+/* What a source's descriptors told. */
+typedef struct {
+    bs_structure structure;
+    int known;
+    uint32_t active;
+    int64_t structures, version;
+    uint64_t octets[BS_TEMPLATES];
+    bs_unwrapper unwrapper;
+    int64_t told_at;
+} bs_layers;
+
 /* A packet that waits for its turn, not encrypted yet (pace.c). */
 typedef struct bs_paced {
     struct bs_paced *next; /* of the same priority */
@@ -173,7 +212,7 @@ struct bs_link {
     double interval_at;
     uint32_t most_bytes, most_packets;       /* of an interval */
     uint32_t bytes, packets, unknown;        /* of this one */
-    int listening, level_id, twcc_id;
+    int listening, level_id, twcc_id, dependency_id;
     uint32_t routes;
     bs_route route[BS_ROUTES];
     bs_twcc twcc;
@@ -199,6 +238,7 @@ struct bs_source {
     bs_history history;
     bs_loss loss;
     bs_statistics statistics;
+    bs_layers *layers; /* made with the first descriptor */
     bs_sink *sinks;
     bs_sink *entering; /* go over to this at its next key frame */
 };
@@ -214,6 +254,27 @@ typedef struct {
     int64_t number; /* -1: none */
     double at;
 } bs_resent;
+
+typedef struct {
+    int64_t source, number; /* its own and ours; -1: none */
+} bs_numbered;
+
+typedef struct {
+    int64_t number, sequence; /* ours, -1: none; its own, -1: a filler */
+    bs_mapping as;
+    uint8_t marker;
+} bs_selected;
+
+/* Which layers a sink is sent: the target, the frames it got, how its packets are numbered. */
+typedef struct {
+    int64_t first; /* number that was given here */
+    int current, wanted;
+    int64_t highest; /* of the source's numbers */
+    int64_t version, structures, frame;
+    uint64_t seen, forwarded; /* bit d: the frame d before the newest */
+    bs_numbered numbers[BS_SELECTED]; /* by place of the source's number */
+    bs_selected sent[BS_SELECTED];    /* by place of ours */
+} bs_selection;
 
 typedef struct {
     int64_t number;    /* -1: none */
@@ -247,6 +308,8 @@ struct bs_sink {
     bs_ciphertext *ciphertexts;
     uint32_t keep;
     bs_resent *resent; /* BS_RESENT of them, made when first needed */
+    bs_selection *selection; /* made with the first packet that is described */
+    int aim_spatial, aim_temporal;
     double interval_at;
     int budget;
 };
@@ -270,7 +333,7 @@ struct bs_path {
 };
 
 /* rtp.c: 0, or -1 for a malformed packet. */
-int bs_rtp_parse(const uint8_t *data, uint32_t size, int level_id, int twcc_id, bs_rtp *out);
+int bs_rtp_parse(const uint8_t *data, uint32_t size, const bs_link *link, bs_rtp *out);
 int bs_rtp_payload_end(const uint8_t *data, uint32_t size, uint32_t start, uint32_t *end);
 
 /* Where the own block of a RED payload (RFC 2198) begins; -1 where its headers lie about lengths. */
@@ -283,6 +346,13 @@ int bs_is_keyframe(int codec, const uint8_t *payload, uint32_t size);
 bs_place bs_picture_place(int codec, const uint8_t *payload, uint32_t size);
 void bs_picture_rewrite(uint8_t *payload, const bs_place *place, uint32_t picture, uint32_t index);
 uint32_t bs_picture_lines(int codec, const uint8_t *payload, uint32_t size);
+
+/* dependency.c: 1 where something can be told of the packet's frame. */
+int bs_layers_read(bs_source *source, const bs_packet *packet, bs_frame *frame);
+bs_selection *bs_selection_new(int64_t first);
+void bs_selection_reset(bs_selection *selection, int64_t sequence);
+/* Our number of a packet of layers, -1 where it is not sent; the packet becomes what is sent. */
+int64_t bs_select(bs_sink *sink, int64_t sequence, const bs_mapping *as, bs_packet *packet);
 
 /* history.c: 1 kept, 0 for a duplicate, -1 without memory. */
 int bs_history_open(bs_history *history, uint32_t size);

@@ -55,7 +55,7 @@ bs_link *bs_link_new(bs_path *path, uint32_t id) {
     link->path = path;
     link->id = id;
     link->interval_at = -BS_INTERVAL_S;
-    link->level_id = link->twcc_id = -1;
+    link->level_id = link->twcc_id = link->dependency_id = -1;
     bs_twcc_reset(&link->twcc);
     return link;
 }
@@ -83,10 +83,11 @@ void bs_link_limit(bs_link *link, uint32_t bytes, uint32_t packets) {
     link->most_packets = packets;
 }
 
-void bs_link_listen(bs_link *link, int level_id, int twcc_id) {
+void bs_link_listen(bs_link *link, int level_id, int twcc_id, int dependency_id) {
     link->listening = 1;
     link->level_id = level_id;
     link->twcc_id = twcc_id;
+    link->dependency_id = dependency_id;
 }
 
 /* Routes */
@@ -160,7 +161,7 @@ static int converted(const bs_source *source, uint8_t *data, uint32_t size, uint
 static void rtp(bs_link *link, uint8_t *data, uint32_t size, double now, int first_time) {
     uint64_t *drops = link->path->figures.drops;
     bs_rtp read;
-    if (bs_rtp_parse(data, size, link->level_id, link->twcc_id, &read)) {
+    if (bs_rtp_parse(data, size, link, &read)) {
         drops[BS_DROP_RTP_MALFORMED]++;
         return;
     }
@@ -175,6 +176,10 @@ static void rtp(bs_link *link, uint8_t *data, uint32_t size, double now, int fir
     int type = read.second & 0x7F, wrong = 0;
     bs_packet packet = {read.number, read.timestamp,    read.second & 0x80, read.first & 0x20,
                         read.level,  data + read.start, size - read.start,  {0}};
+    if (read.descriptor_size) {
+        packet.descriptor = data + read.descriptor;
+        packet.descriptor_size = read.descriptor_size;
+    }
     if (route->retransmission) {
         if (type != source->rtx_type) {
             drops[BS_DROP_UNROUTED]++;
@@ -187,6 +192,7 @@ static void rtp(bs_link *link, uint8_t *data, uint32_t size, double now, int fir
             drops[BS_DROP_UNROUTED]++;
             return;
         }
+        packet.descriptor = NULL;
         wrong = converted(source, data, size, read.start, &packet);
     }
     if (wrong < 0) drops[BS_DROP_RTP_MALFORMED]++;

@@ -140,6 +140,12 @@ typedef struct {
     int64_t lost;
 } bs_report;
 
+/* A set of layers that can be sent without the others. */
+typedef struct {
+    uint32_t spatial, temporal, lines;
+    uint64_t octets;
+} bs_target;
+
 /* The functions of libsrtp; a seed for the table of addresses. NULL without memory. */
 bs_path *bs_path_new(uintptr_t protect, uintptr_t unprotect, uintptr_t protect_rtcp, uintptr_t unprotect_rtcp,
                      uint32_t seed);
@@ -163,7 +169,7 @@ bs_link_figures *bs_link_read(bs_link *link);
 void bs_link_move(bs_link *link, const bs_address *address); /* NULL: nowhere */
 void bs_link_use(bs_link *link, uintptr_t incoming, uintptr_t outgoing); /* 0: no keys */
 void bs_link_limit(bs_link *link, uint32_t bytes, uint32_t packets); /* per interval of 100 ms */
-void bs_link_listen(bs_link *link, int level_id, int twcc_id);
+void bs_link_listen(bs_link *link, int level_id, int twcc_id, int dependency_id); /* of extensions; -1: none */
 int bs_link_route(bs_link *link, uint32_t ssrc, bs_source *source, int retransmission); /* -1: can't */
 void bs_link_unroute(bs_link *link, uint32_t ssrc);
 void bs_link_inject(bs_link *link, const uint8_t *data, uint32_t size, double now);
@@ -184,6 +190,8 @@ void bs_source_resync(bs_source *source);
 uint32_t bs_source_due(bs_source *source, double now, double round_trip, int64_t *numbers, uint32_t room);
 void bs_source_report(bs_source *source, bs_report *report);
 
+uint32_t bs_source_targets(bs_source *source, bs_target *out); /* room for 32; how many */
+
 bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t first_sequence);
 void bs_sink_free(bs_sink *sink);
 bs_sink_figures *bs_sink_read(bs_sink *sink);
@@ -192,6 +200,8 @@ int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rt
                       uint32_t block_size, const bs_changes *changes, uint32_t keep, int priority);
 uint32_t bs_sink_pad(bs_sink *sink, uint32_t size, double now); /* the bytes sent */
 void bs_sink_resync(bs_sink *sink);
+void bs_sink_aim(bs_sink *sink, int spatial, int temporal); /* no layers above these */
+int bs_sink_aiming(const bs_sink *sink); /* waits for a frame that can begin */
 /* Go over to a sibling of its source at the next key frame of that; to its own source: stay. */
 void bs_sink_switch(bs_sink *sink, bs_source *target);
 void bs_sink_resend(bs_sink *sink, const uint16_t *numbers, uint32_t count, double now, double guard);

@@ -2,16 +2,19 @@
 #include "internal.h"
 
 typedef struct {
-    int level_id, twcc_id;
+    const bs_link *link;
     const uint8_t *data;
     bs_rtp *out;
 } reading;
 
 static void element(const reading *reading, int id, uint32_t begin, uint32_t end) {
-    if (id == reading->twcc_id) {
+    if (id == reading->link->twcc_id) {
         if (end - begin == 2) reading->out->transport = (int)bs_get16(reading->data + begin);
-    } else if (id == reading->level_id && end > begin) {
-        reading->out->level = reading->data[begin];
+    } else if (id == reading->link->level_id) {
+        if (end > begin) reading->out->level = reading->data[begin];
+    } else if (id == reading->link->dependency_id) {
+        reading->out->descriptor = begin;
+        reading->out->descriptor_size = end - begin;
     }
 }
 
@@ -42,7 +45,7 @@ static int two_byte(const reading *reading, uint32_t at, uint32_t end) {
     return 0;
 }
 
-int bs_rtp_parse(const uint8_t *data, uint32_t size, int level_id, int twcc_id, bs_rtp *out) {
+int bs_rtp_parse(const uint8_t *data, uint32_t size, const bs_link *link, bs_rtp *out) {
     if (size < 12 || data[0] >> 6 != 2) return -1;
     out->first = data[0];
     out->second = data[1];
@@ -50,6 +53,7 @@ int bs_rtp_parse(const uint8_t *data, uint32_t size, int level_id, int twcc_id, 
     out->timestamp = bs_get32(data + 4);
     out->ssrc = bs_get32(data + 8);
     out->level = out->transport = -1;
+    out->descriptor_size = 0;
     uint32_t start = 12 + 4 * (uint32_t)(data[0] & 0x0F);
     if (!(data[0] & 0x10)) {
         if (start > size) return -1;
@@ -61,7 +65,7 @@ int bs_rtp_parse(const uint8_t *data, uint32_t size, int level_id, int twcc_id, 
     uint32_t end = start + 4 + 4 * bs_get16(data + start + 2);
     if (end > size) return -1;
     out->start = end;
-    reading reading = {level_id, twcc_id, data, out};
+    reading reading = {link, data, out};
     if (profile == 0xBEDE) return one_byte(&reading, start + 4, end);
     if ((profile & 0xFFF0) == 0x1000) return two_byte(&reading, start + 4, end);
     return 0; /* another profile: its content is not ours to read */

@@ -54,6 +54,7 @@ bs_sink *bs_sink_new(bs_source *source, bs_link *link, uint32_t ssrc, uint32_t f
     sink->resync = 1;
     sink->base = -1;
     sink->interval_at = -BS_INTERVAL_S;
+    sink->aim_spatial = sink->aim_temporal = BS_TARGETS; /* all */
     join(sink, source);
     sink->next_of_link = link->sinks;
     link->sinks = sink;
@@ -78,12 +79,23 @@ void bs_sink_free(bs_sink *sink) {
     if (sink->link) bs_pace_forget(sink->link, sink);
     forget_ciphertexts(sink);
     free(sink->resent);
+    free(sink->selection);
     free(sink);
 }
 
 bs_sink_figures *bs_sink_read(bs_sink *sink) { return &sink->figures; }
 
 void bs_sink_resync(bs_sink *sink) { sink->resync = 1; }
+
+void bs_sink_aim(bs_sink *sink, int spatial, int temporal) {
+    sink->aim_spatial = spatial;
+    sink->aim_temporal = temporal;
+    if (sink->selection) sink->selection->version = -1;
+}
+
+int bs_sink_aiming(const bs_sink *sink) {
+    return sink->selection && sink->selection->current != sink->selection->wanted;
+}
 
 void bs_sink_switch(bs_sink *sink, bs_source *target) {
     stay(sink);
@@ -243,6 +255,10 @@ void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, d
         if (!packet->key && now < sink->choked_until) return;
         sink->choked_until = 0;
     }
+    if (packet->frame && !sink->selection) {
+        sink->selection = bs_selection_new(sink->next);
+        sink->resync = 1;
+    }
     if (sink->resync) {
         if (!link->outgoing || !link->address.family) return;
         sink->resync = 0;
@@ -250,10 +266,18 @@ void bs_sink_forward(bs_sink *sink, int64_t sequence, const bs_packet *packet, d
         sink->floor = sequence;
         sink->mappings[sink->mapped++ % BS_MAPPINGS] = (bs_mapping){
             sink->figures.source, sequence, sink->offset, sink->figures.shift, sink->picture, sink->index};
+        if (sink->selection) bs_selection_reset(sink->selection, sequence);
     }
     if (sequence < sink->floor) return; /* from before the source was switched on */
     int64_t number = sequence + sink->offset;
     const bs_mapping *as = &sink->mappings[(sink->mapped - 1) % BS_MAPPINGS];
+    bs_packet selected;
+    if (sink->selection) {
+        selected = *packet;
+        packet = &selected;
+        number = bs_select(sink, sequence, as, &selected);
+        if (number < 0) return;
+    }
     bs_queued *place = compose(sink, packet, as, sink->payload_type, number, sink->ssrc, -1);
     if (!place || !bs_pace_send(link, place, sink->priority, sink, number, now)) return;
     if (number >= sink->next) {
@@ -292,19 +316,29 @@ static const bs_source *find_source(const bs_sink *sink, uint32_t id) {
     return source;
 }
 
+static bs_queued *compose_kept(bs_sink *sink, int64_t number, const bs_mapping *as, int64_t sequence, int marker,
+                               double now) {
+    const bs_source *source = find_source(sink, as->source);
+    const bs_kept *kept = source ? bs_history_get(&source->history, sequence, now) : NULL;
+    if (!kept) return NULL;
+    bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size, {0}};
+    if (marker >= 0) packet.marker = (uint8_t)marker;
+    if (as->picture || as->index) packet.place = bs_picture_place(source->codec, kept->payload, kept->size);
+    sink->rtx_sequence++;
+    return compose(sink, &packet, as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF);
+}
+
 /* As RTX; NULL where it is no longer there. */
 static bs_queued *compose_again(bs_sink *sink, int64_t number, double now) {
+    if (sink->selection && number >= sink->selection->first) {
+        const bs_selected *sent = &sink->selection->sent[number & (BS_SELECTED - 1)];
+        if (sent->number != number || sent->sequence < 0) return NULL;
+        return compose_kept(sink, number, &sent->as, sent->sequence, sent->marker, now);
+    }
     uint32_t known = sink->mapped < BS_MAPPINGS ? sink->mapped : BS_MAPPINGS;
     for (uint32_t back = 1; back <= known; back++) {
         const bs_mapping *as = &sink->mappings[(sink->mapped - back) % BS_MAPPINGS];
-        if (number - as->offset < as->first) continue;
-        const bs_source *source = find_source(sink, as->source);
-        const bs_kept *kept = source ? bs_history_get(&source->history, number - as->offset, now) : NULL;
-        if (!kept) return NULL;
-        bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size, {0}};
-        if (as->picture || as->index) packet.place = bs_picture_place(source->codec, kept->payload, kept->size);
-        sink->rtx_sequence++;
-        return compose(sink, &packet, as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF);
+        if (number - as->offset >= as->first) return compose_kept(sink, number, as, number - as->offset, -1, now);
     }
     return NULL;
 }

@@ -56,6 +56,7 @@ void bs_source_free(bs_source *source) {
     }
     bs_history_close(&source->history);
     free(source->loss.missing);
+    free(source->layers);
     free(source);
 }
 
@@ -82,6 +83,8 @@ void bs_source_restart(bs_source *source) {
     source->figures.missing = 0;
     bs_history_clear(&source->history);
     bs_statistics_reset(source);
+    free(source->layers);
+    source->layers = NULL;
     bs_source_resync(source);
 }
 
@@ -154,6 +157,9 @@ void bs_source_receive(bs_source *source, bs_packet *packet, double now) {
         if (lines) figures->lines = lines;
         if (source->entering && sequence == source->unwrapper.highest && !figures->muted) enter(source, packet, now);
     }
+    bs_frame frame;
+    if (packet->descriptor && source->codec != BS_CODEC_OTHER && bs_layers_read(source, packet, &frame))
+        packet->frame = &frame;
     if (figures->tapped) tap(source, sequence, packet, now);
     if (figures->muted) return;
     if (figures->layered) packet->place = bs_picture_place(source->codec, packet->payload, packet->size);

@@ -81,6 +81,18 @@ class Extensions(NamedTuple):
 
 NO_EXTENSIONS = Extensions()
 
+
+class Target(NamedTuple):
+    """A set of layers of one track that can be sent without the others, by its highest ones."""
+
+    spatial: int
+    temporal: int
+    lines: int
+    """0 where its sender does not tell."""
+    octets: int
+    """Of all packets it needs, since its structure was told."""
+
+
 DROPS = (
     "stranger",
     "unknown",
@@ -178,6 +190,18 @@ class Sink(Protocol):
         """
         ...
 
+    @property
+    def aiming(self) -> bool:
+        """Whether it waits for a frame its ``aim`` can be begun with."""
+        ...
+
+    def aim(self, spatial: int, temporal: int) -> None:
+        """Send no layers above these, from the next frame on with which that can begin. Until told: all.
+
+        Only where the source's packets are described; numbers go on where frames are left out.
+        """
+        ...
+
     def configure(
         self,
         payload_type: int,
@@ -224,6 +248,11 @@ class Source(Protocol):
     @property
     def lines(self) -> int:
         """Height of the newest key frame; 0 where that is not told."""
+        ...
+
+    @property
+    def targets(self) -> list[Target]:
+        """What of its layers can be sent, smallest first; nothing where its packets are not described."""
         ...
 
     @property
@@ -333,7 +362,7 @@ class Link(Protocol):
         """A lower limit than usual for what is taken."""
         ...
 
-    def listen(self, level_id: int, twcc_id: int) -> None:
+    def listen(self, level_id: int, twcc_id: int, dependency_id: int = -1) -> None:
         """Take media: SSRCs without a route are handed up. Ids of the extensions in it, -1 for none."""
         ...
 

@@ -81,9 +81,9 @@ class NativeLink(NativeObject):
         if self.c is not None:
             self.lib.bs_link_limit(self.c, bytes_per_interval, MAX_PACKETS_PER_INTERVAL)
 
-    def listen(self, level_id: int, twcc_id: int) -> None:
+    def listen(self, level_id: int, twcc_id: int, dependency_id: int = -1) -> None:
         if self.c is not None:
-            self.lib.bs_link_listen(self.c, level_id, twcc_id)
+            self.lib.bs_link_listen(self.c, level_id, twcc_id, dependency_id)
 
     def source(self, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> NativeSource:
         return NativeSource(self, handler, kind, codec, clock_rate)

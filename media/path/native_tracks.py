@@ -14,8 +14,10 @@ from media.path.api import (
     Source,
     SourceHandler,
     Tap,
+    Target,
 )
 from media.path.native_library import NativeObject
+from media.rtp.dependency import MAX_TARGETS
 from media.rtp.nack import MAX_AGE_S, MAX_MISSING
 
 if TYPE_CHECKING:
@@ -112,6 +114,14 @@ class NativeSink(NativeObject):
     def resync(self) -> None:
         if self.c is not None:
             self.lib.bs_sink_resync(self.c)
+
+    def aim(self, spatial: int, temporal: int) -> None:
+        if self.c is not None:
+            self.lib.bs_sink_aim(self.c, spatial, temporal)
+
+    @property
+    def aiming(self) -> bool:
+        return self.c is not None and bool(self.lib.bs_sink_aiming(self.c))
 
     def resend(self, numbers: list[int], now: float, guard: float) -> None:
         if self.c is not None:
@@ -233,6 +243,16 @@ class NativeSource(NativeObject):
         report = self.ffi.new("bs_report *")
         self.lib.bs_source_report(self.c, report)
         return int(report.fraction), int(report.lost), int(report.highest), int(report.jitter)
+
+    @property
+    def targets(self) -> list[Target]:
+        if self.c is None:
+            return []
+        found = self.ffi.new("bs_target[]", MAX_TARGETS)
+        count = self.lib.bs_source_targets(self.c, found)
+        return sorted(
+            Target(int(one.spatial), int(one.temporal), int(one.lines), int(one.octets)) for one in found[0:count]
+        )
 
     def set_types(self, payload_type: int, rtx_type: int | None) -> None:
         if self.c is not None:

@@ -55,7 +55,7 @@ class PythonLink:
         self._interval_at = -INTERVAL_S
         self._interval_bytes = self._interval_packets = self._interval_unknown = 0
         self._listening = False
-        self._level_id = self._twcc_id = -1
+        self._level_id = self._twcc_id = self._dependency_id = -1
         self._routes: dict[int, tuple[PythonSource, bool]] = {}  # SSRC -> (source, is RTX)
         self._twcc = twcc.TwccReceiver()
         self._sent: Sent | None = None  # made with the first number
@@ -82,9 +82,9 @@ class PythonLink:
     def limit(self, bytes_per_interval: int) -> None:
         self._most_bytes = bytes_per_interval
 
-    def listen(self, level_id: int, twcc_id: int) -> None:
+    def listen(self, level_id: int, twcc_id: int, dependency_id: int = -1) -> None:
         self._listening = True
-        self._level_id, self._twcc_id = level_id, twcc_id
+        self._level_id, self._twcc_id, self._dependency_id = level_id, twcc_id, dependency_id
 
     def source(self, handler: SourceHandler, kind: str, codec: str, clock_rate: int) -> PythonSource:
         return PythonSource(self._path, handler, kind, codec, clock_rate)
@@ -150,12 +150,15 @@ class PythonLink:
             return
         first, second, number, timestamp, ssrc = HEADER.unpack_from(data)
         level = transport = -1
+        descriptor = b""
         for identifier, begin, end in extensions:
             if identifier == self._twcc_id:
                 if end - begin == 2:
                     transport = data[begin] << 8 | data[begin + 1]
             elif identifier == self._level_id and end > begin:
                 level = data[begin]
+            elif identifier == self._dependency_id:
+                descriptor = data[begin:end]
         if transport >= 0 and first_time:  # before the SSRC is looked up: probes count too
             self._twcc.arrived(transport, now)
         route = self._routes.get(ssrc)
@@ -166,7 +169,8 @@ class PythonLink:
         payload_type = second & 0x7F
         if not retransmission:
             if payload_type == source.payload_type:
-                source.receive(number, timestamp, second & 0x80, first & PADDING_BIT, data[start:], level, now)
+                padding = first & PADDING_BIT
+                source.receive(number, timestamp, second & 0x80, padding, data[start:], level, now, descriptor)
             elif payload_type == source.other_type:
                 self._convert(source, data, start, level, now)
             else:
@@ -182,7 +186,7 @@ class PythonLink:
             return
         if found is not None:
             source.recovered += 1
-            source.receive(found[0], timestamp, second & 0x80, 0, found[1], level, now)
+            source.receive(found[0], timestamp, second & 0x80, 0, found[1], level, now, descriptor)
 
     def _convert(self, source: PythonSource, data: bytes, start: int, level: int, now: float) -> None:
         _, second, number, timestamp, _ = HEADER.unpack_from(data)

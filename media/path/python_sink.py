@@ -22,6 +22,7 @@ from media.path.api import (
     WORTH_A_COPY,
     Extensions,
 )
+from media.path.python_layers import RING, Described, Selection
 from media.path.python_pacer import Composed
 from media.rtp import rtx
 from media.rtp.history import Kept
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from media.path.api import Source
     from media.path.python_path import PythonLink
     from media.path.python_source import PythonSource
+
+
+FILLER = b"\x01"  # a packet of padding alone
 
 
 class Numbering(NamedTuple):
@@ -79,6 +83,8 @@ class PythonSink:
         self._floor = 0
         self._resync = True
         self._unwrapper = Unwrapper()
+        self._selection: Selection | None = None  # made with the first packet that is described
+        self._aim: tuple[int, int] | None = None
         self._ciphertexts: list[tuple[int, int, bytes] | None] = []  # (number, transport-wide number, datagram)
         self._resent_at: list[tuple[int, float]] = [(-1, 0.0)] * RESENT_KEPT
         self._budget = 0
@@ -106,6 +112,16 @@ class PythonSink:
 
     def resync(self) -> None:
         self._resync = True
+
+    def aim(self, spatial: int, temporal: int) -> None:
+        self._aim = spatial, temporal
+        if self._selection is not None:
+            self._selection.retarget(self._aim)
+
+    @property
+    def aiming(self) -> bool:
+        selection = self._selection
+        return selection is not None and selection.current != selection.wanted
 
     def switch(self, source: Source) -> None:
         self.stay()
@@ -163,7 +179,9 @@ class PythonSink:
             self._base = shift - source.shift & 0xFFFFFFFF
         return shift
 
-    def forward(self, kept: Kept, level: int, now: float, place: Place | None, key: bool) -> None:
+    def forward(
+        self, kept: Kept, level: int, now: float, place: Place | None, key: bool, described: Described | None = None
+    ) -> None:
         """Write and send one packet; ``place`` where pictures are numbered and the source has siblings."""
         if not self.active or self.paused:
             return
@@ -172,6 +190,9 @@ class PythonSink:
                 return
             self._choked_until = 0.0
         sequence = kept.sequence
+        if described is not None and self._selection is None:
+            self._selection = Selection(self._next, self._aim)
+            self._resync = True
         if self._resync:
             if not self._link.ready:
                 return
@@ -182,9 +203,18 @@ class PythonSink:
                 self._mappings.append(
                     Numbering(self.source, sequence, self._offset, self.shift, self._picture, self._tl0)
                 )
+            if self._selection is not None:
+                self._selection.reset(sequence)
         if sequence < self._floor:
             return  # from before the source was switched on: the receiver does not miss it
-        number = sequence + self._offset
+        if self._selection is not None:
+            number, kept = self._selected(self._selection, kept, described)
+            if number < 0:
+                return
+            if kept.payload is FILLER:
+                place = None
+        else:
+            number = sequence + self._offset
         link = self._link
         payload, timestamp = kept.payload, kept.timestamp
         if self.shift:
@@ -203,6 +233,27 @@ class PythonSink:
             self._resent_at[number % RESENT_KEPT] = (number, now)
         self.packets += 1
         self.octets += len(kept.payload)
+
+    def _selected(self, selection: Selection, kept: Kept, described: Described | None) -> tuple[int, Kept]:
+        """Our number of a packet of layers, -1 where it is not sent; and the packet as it is sent."""
+        layers = self.source.layers if self.source is not None else None
+        admitted, marker, sequence = True, kept.marker, kept.sequence
+        if described is not None and layers is not None:
+            admitted = selection.admit(layers, described.number, described.frame)
+            if admitted and selection.ends(layers, described.frame):
+                marker = 0x80
+        newest = sequence > selection.highest
+        number = selection.number(sequence, self._offset, admitted)
+        if newest and not admitted:
+            self._offset -= 1
+        if number < 0:
+            return number, kept
+        if admitted:
+            kept = kept._replace(marker=marker)
+        else:  # its number has been left for it, so something must have it
+            kept = kept._replace(marker=0, padding=PADDING_BIT, payload=FILLER)
+        selection.sent[number & RING] = number, self._mappings[-1], sequence if admitted else -1, kept.marker
+        return number, kept
 
     def _remember(self, timestamp: int, now: float, place: Place | None) -> None:
         if place is not None:
@@ -290,14 +341,10 @@ class PythonSink:
         """As RTX; None where it is no longer there."""
         if self._rtx_type is None:
             return None
-        for mapping in reversed(self._mappings):
-            if number - mapping.offset >= mapping.first:
-                kept = mapping.source.history.get(number - mapping.offset)
-                break
-        else:
+        found = self._find(number)
+        if found is None or now - found[1].kept_at > KEEP_S:
             return None
-        if kept is None or now - kept.kept_at > KEEP_S:
-            return None
+        mapping, kept = found
         payload, source = kept.payload, mapping.source
         if (mapping.picture or mapping.base) and source.place is not None:
             place = source.place(payload)
@@ -306,6 +353,21 @@ class PythonSink:
         timestamp = kept.timestamp + mapping.shift & 0xFFFFFFFF
         payload = rtx.wrap(number, payload)
         return self._compose(kept, self._rtx_type, self._rtx_sequence, self._rtx_ssrc, -1, timestamp, payload)
+
+    def _find(self, number: int) -> tuple[Numbering, Kept] | None:
+        """The packet that went out under this number, and how that came about."""
+        selection = self._selection
+        if selection is not None and number >= selection.first:
+            sent = selection.sent[number & RING]
+            if sent is None or sent[0] != number or sent[2] < 0:
+                return None
+            kept = sent[1].source.history.get(sent[2])
+            return (sent[1], kept._replace(marker=sent[3])) if kept is not None else None
+        for mapping in reversed(self._mappings):
+            if number - mapping.offset >= mapping.first:
+                kept = mapping.source.history.get(number - mapping.offset)
+                return (mapping, kept) if kept is not None else None
+        return None
 
     def pad(self, size: int, now: float) -> int:
         sent = 0

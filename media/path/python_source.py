@@ -13,6 +13,7 @@ from media.path.api import (
     SourceHandler,
     Tap,
 )
+from media.path.python_layers import Layers
 from media.path.python_sink import PythonSink
 from media.rtp import picture as pictures
 from media.rtp import red
@@ -23,7 +24,7 @@ from media.rtp.receive_stats import ReceiveStats
 from media.rtp.sequence import Unwrapper
 
 if TYPE_CHECKING:
-    from media.path.api import Link
+    from media.path.api import Link, Target
     from media.path.python_path import PythonPath
 
 new_tuple = tuple.__new__
@@ -56,11 +57,17 @@ class PythonSource:
         self._is_keyframe = DETECTORS.get(codec)
         self.place = pictures.PLACES.get(codec)
         self._behind = 0
+        self.layers: Layers | None = None
+        """What descriptors tell; None before the first."""
         self._sinks: list[PythonSink] = []
         self._entering: list[PythonSink] = []
         self._taps: list[Tap] = []
 
     # Figures
+
+    @property
+    def targets(self) -> list[Target]:
+        return self.layers.targets if self.layers is not None else []
 
     @property
     def started(self) -> bool:
@@ -116,6 +123,7 @@ class PythonSource:
         self.history.clear()
         self._stats = ReceiveStats(self.clock_rate)
         self._behind = 0
+        self.layers = None
         self.resync()
 
     def resync(self) -> None:
@@ -165,7 +173,15 @@ class PythonSource:
     # The path of a packet
 
     def receive(
-        self, number: int, timestamp: int, marker: int, padding: int, payload: bytes, level: int, now: float
+        self,
+        number: int,
+        timestamp: int,
+        marker: int,
+        padding: int,
+        payload: bytes,
+        level: int,
+        now: float,
+        descriptor: bytes = b"",
     ) -> None:
         """One packet, from the source itself or mended. ``level`` is the audio level byte, -1 without."""
         unwrapper = self._unwrapper
@@ -202,13 +218,18 @@ class PythonSource:
             self.lines = pictures.lines(self._codec, payload) or self.lines
             if self._entering and sequence == unwrapper.highest and not self.muted:
                 self._enter(kept, now)
+        described = None
+        if descriptor and self._is_keyframe is not None:
+            if self.layers is None:
+                self.layers = Layers()
+            described = self.layers.read(descriptor, len(payload))
         if self._taps:
             self._tapped(kept)
         if self.muted:
             return
         place = self.place(payload) if self.layered and self.place is not None else None
         for sink in self._sinks:
-            sink.forward(kept, level, now, place, key)
+            sink.forward(kept, level, now, place, key, described)
 
     def _out_of_order(self, sequence: int, now: float) -> None:
         nack, handler = self._nack, self.handler
