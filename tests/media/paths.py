@@ -20,7 +20,7 @@ from media.rtp import rtcp
 from media.rtp.packet import HEADER, extension_block, payload_start
 
 MAKERS: dict[str, Callable[..., Path]] = {"python": PythonPath, "native": NativePath}
-LEVEL_ID, SEND_TIME_ID, TWCC_ID, MID_ID = 1, 2, 3, 4
+LEVEL_ID, SEND_TIME_ID, TWCC_ID, MID_ID, DEPENDENCY_ID = 1, 2, 3, 4, 5
 AUDIO_TYPE, RED_TYPE, VIDEO_TYPE, RTX_TYPE = 111, 63, 96, 97
 
 
@@ -159,7 +159,7 @@ class World:
 
     VIDEO, VIDEO_RTX, AUDIO, LOW, LOW_RTX = 1001, 1002, 1003, 1004, 1005
 
-    def __init__(self, kind: str, receivers: int = 2, *, video_rtx: bool = True) -> None:
+    def __init__(self, kind: str, receivers: int = 2, *, video_rtx: bool = True, codec: str = "vp8") -> None:
         self.datagrams: list[tuple[bytes, Address]] = []
         self.heard: list[tuple[str, str, Any]] = []
         self.streamed: list[tuple[int, bytes]] = []
@@ -170,10 +170,10 @@ class World:
         self.port = self.path.open("127.0.0.1", 0)
         self.now = 100.0
         self.sender = Peer(self, "sender")
-        self.sender.link.listen(LEVEL_ID, TWCC_ID)
-        self.video = Track(self.sender, "video", "video", "vp8", 90_000)
+        self.sender.link.listen(LEVEL_ID, TWCC_ID, DEPENDENCY_ID)
+        self.video = Track(self.sender, "video", "video", codec, 90_000)
         self.video.source.set_types(VIDEO_TYPE, RTX_TYPE)
-        self.low = Track(self.sender, "low", "video", "vp8", 90_000)
+        self.low = Track(self.sender, "low", "video", codec, 90_000)
         self.low.source.set_types(VIDEO_TYPE, RTX_TYPE)
         self.video.source.layered = self.low.source.layered = True
         self.audio = Track(self.sender, "audio", "audio", "opus", 48_000)
@@ -218,7 +218,7 @@ class World:
             for ssrc, sink in peer.sinks.items():
                 names = {id(track.source): track.name for track in self.tracks}
                 told[f"sink {ssrc}"] = (sink.packets, sink.octets, sink.resent, sink.resend_misses, sink.shift)
-                told[f"sink {ssrc} waited"] = sink.choked
+                told[f"sink {ssrc} waited"] = (sink.choked, sink.aiming)
                 told[f"sink {ssrc} of"] = (names.get(id(sink.source)), names.get(id(sink.target)))
         for track in self.tracks:
             source = track.source
@@ -236,6 +236,7 @@ class World:
                 source.started,
                 source.lines,
                 source.shift,
+                source.targets,
             )
         return told
 
