@@ -38,10 +38,10 @@ class Encoding:
 
 def wish(lines: Sequence[int], max_height: int | None) -> int:
     """Which of these (smallest first) suits a picture shown in ``max_height`` lines; None: the largest."""
-    last = len(lines) - 1
     if max_height is None:
-        return last
-    return next((at for at, each in enumerate(lines) if each >= max_height * CLOSE_ENOUGH), last)
+        return len(lines) - 1
+    suits = next((each for each in lines if each >= max_height * CLOSE_ENOUGH), lines[-1])
+    return max(at for at, each in enumerate(lines) if each == suits)
 
 
 @dataclass(frozen=True)

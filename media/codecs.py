@@ -10,7 +10,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, REPAIRED_RID, RID, TRANSPORT_CC, Chosen, Codec, Media
+from media.sdp import (
+    ABS_SEND_TIME,
+    AUDIO_LEVEL,
+    DEPENDENCY,
+    MID,
+    REPAIRED_RID,
+    RID,
+    TRANSPORT_CC,
+    Chosen,
+    Codec,
+    Media,
+)
 
 SUPPORTED_EXTENSIONS = {"audio": (MID, AUDIO_LEVEL, TRANSPORT_CC), "video": (MID, ABS_SEND_TIME, TRANSPORT_CC)}
 VIDEO = ("vp8", "h264", "vp9", "av1")
@@ -19,6 +30,8 @@ FEEDBACK = {
     "video": ("nack", "nack pli", "ccm fir", "goog-remb", "transport-cc"),
 }
 SIMULCAST_EXTENSIONS = (RID, REPAIRED_RID)
+LAYERED = ("vp9", "av1")
+"""Codecs of which layers may be left out: what goes on is right as it is. VP8 would need its pictures renumbered."""
 PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "RTP/SAVPF")
 HIGHEST_EXTENSION = 14  # one-byte header extensions (RFC 8285, 4.2)
 OPUS_TYPE = 111
@@ -71,6 +84,7 @@ def choose(media: Media, preferences: Preferences = DEFAULT) -> Chosen | None:
     for identifier, uri in media.extensions.items():
         usable = identifier <= HIGHEST_EXTENSION and identifier not in media.not_sent
         wanted = uri in SUPPORTED_EXTENSIONS[media.kind] or (bool(rids(media)) and uri in SIMULCAST_EXTENSIONS)
+        wanted |= uri == DEPENDENCY and codec.name in LAYERED
         if usable and wanted:
             extensions.setdefault(uri, identifier)
     # Feedback of numbers nobody stamps, or numbers nobody wants feedback of, are of no use.

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from media.path import api
 from media.rtp import rtcp
+from media.rtp.dependency import MAX_SPATIAL, MAX_TEMPORAL
 from media.rtp.packet import extension_block
 from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, Chosen
 
 if TYPE_CHECKING:
     from media.connection import Connection
-    from media.layer import Layer
+    from media.layer import Layer, Option
     from media.producer import Producer
 
 CIPHERTEXTS_AUDIO = 128
@@ -22,8 +23,11 @@ GUARD_OF_ROUND_TRIP = 0.8  # a request that comes sooner than this after an answ
 CONGESTED_LOSS = 0.04
 CONGESTED_DELAY_S = 0.15  # over the lowest round trip seen
 REPORT_MAX_AGE_S = 3.0
+AIM_PATIENCE_S = 0.3  # then a frame is asked for that other layers can be begun with
+AIM_TRIES = 5
 SR_MEMORY = 8  # sender reports a receiver's answer can refer to
 
+ALL_LAYERS = MAX_SPATIAL, MAX_TEMPORAL
 PRIORITIES = {"camera": api.CAMERA, "screen": api.SCREEN}
 
 
@@ -78,6 +82,9 @@ class Consumer:
         """The receiver said that it does not show it."""
         self.held = False
         """There is no room for it on the way to the receiver, or too many are shown."""
+        self.aim: tuple[int, int] | None = None
+        """The highest layers it gets; None: all."""
+        self._aiming = 0.0, 0  # since when it waits for them, and how often that was asked for
         self.reported = False
         self.fraction_lost = 0.0
         self.lost = 0
@@ -179,16 +186,22 @@ class Consumer:
     @property
     def has_choice(self) -> bool:
         """Whether there is anything to decide about it while all fits."""
-        return self.held or (self.producer is not None and self.producer.layered)
+        return self.held or self.aim is not None or (self.producer is not None and self.producer.scalable)
 
     def set_paused(self, paused: bool, now: float) -> None:
         """The receiver's wish: stop or go on."""
         self.unwanted = paused
         self._settle(now)
 
-    def choose(self, layer: Layer | None, now: float) -> None:
-        """Send this encoding from its next key frame on, which is asked for; None: nothing for now."""
+    def choose(self, option: Option | None, now: float) -> None:
+        """Send this encoding from its next key frame on, which is asked for; None: nothing for now.
+
+        Other layers begin with the next frame that they can begin with.
+        """
+        layer = option.layer if option is not None else None
         self.held = layer is None
+        if option is not None:
+            self._take_aim(option, now)
         if layer is not None and layer.track is not self.track.source:
             if self.track.target is not layer.track:
                 self.track.switch(layer.track)
@@ -197,6 +210,19 @@ class Consumer:
         elif self.track.target is not None and self.track.source is not None:
             self.track.switch(self.track.source)
         self._settle(now)
+
+    def _take_aim(self, option: Option, now: float) -> None:
+        if option.aim != self.aim:
+            self.aim, self._aiming = option.aim, (0.0, 0)
+            self.track.aim(*(option.aim or ALL_LAYERS))
+        since, tries = self._aiming
+        if self.paused or self.track.source is not option.layer.track or not self.track.aiming:
+            self._aiming = 0.0, 0
+        elif not since:
+            self._aiming = now, 0
+        elif tries < AIM_TRIES and now - since >= AIM_PATIENCE_S * (tries + 1):
+            self._aiming = since, tries + 1
+            option.layer.request_keyframe(now)
 
     def _settle(self, now: float) -> None:
         """Going on begins at a key frame that is asked for."""

@@ -105,7 +105,10 @@ class Incoming:
         self._learn_described(offer)
         self._mid_id = extensions.get(sdp.MID, -1)
         self._rid_id, self._repaired_id = extensions.get(sdp.RID, -1), extensions.get(sdp.REPAIRED_RID, -1)
-        self.connection.link.listen(extensions.get(sdp.AUDIO_LEVEL, -1), extensions.get(sdp.TRANSPORT_CC, -1))
+        level, number, dependency = (
+            extensions.get(uri, -1) for uri in (sdp.AUDIO_LEVEL, sdp.TRANSPORT_CC, sdp.DEPENDENCY)
+        )
+        self.connection.link.listen(level, number, dependency)
         self._version += 1
         credentials = self.connection.credentials
         local = sdp.Local(
@@ -229,8 +232,8 @@ class Incoming:
         self.connection.feedback(ssrc)
 
     def look_at_layers(self, now: float) -> bool:
-        """Ten times a second: True when an encoding of a picture came to life or died."""
-        changed = [producer.look_at_layers(now) for producer in self.producers.values() if producer.layered]
+        """Ten times a second: True when an encoding of a picture came to life or died, or its layers changed."""
+        changed = [producer.look_at_layers(now) for producer in self.producers.values() if producer.kind == "video"]
         return any(changed)
 
     def report(self, now: float) -> None:

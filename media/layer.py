@@ -5,7 +5,7 @@ Most tracks have one. A camera with simulcast has up to four, of the same pictur
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from media.path.api import Link, Source
 from media.rtp import rtcp
@@ -17,9 +17,21 @@ KEYFRAME_INTERVAL_S = 0.5  # key frames are large: one request serves everybody 
 NEWCOMER_INTERVAL_S = 0.1  # somebody who has no picture at all waits less
 REMIND_S = 0.08  # an encoder needs some 50 ms for a key frame
 KEYFRAME_TRIES = 8
+LIKELY_LINES = 720  # of the largest encoding, each smaller one having half: where packets don't tell
 STOPPED_S = 0.4  # an encoding that says nothing while others go on for so long: its sender has stopped it
 GONE_S = 10.0  # none says anything
 RATE_WINDOW_S = 1.0
+
+
+class Option(NamedTuple):
+    """What can be sent of a picture: an encoding, whole or only some of its layers."""
+
+    layer: Layer
+    lines: int
+    bitrate: int
+    """Measured, in bit/s; 0 while unknown."""
+    aim: tuple[int, int] | None = None
+    """The highest (spatial, temporal) layers; None: all."""
 
 
 class Layer:
@@ -38,6 +50,9 @@ class Layer:
         """Whether packets come: only looked at where there are several."""
         self.bitrate = 0
         """Bits a second of payload, lately."""
+        self.targets: list[tuple[int, int, int, int]] = []
+        """What of its layers can be sent, smallest first: (spatial, temporal, lines, bit/s lately)."""
+        self._targets_from: tuple[float, dict[tuple[int, int], int]] = 0.0, {}
         self._heard = 0.0, 0  # when packets came last, and how many had by then
         self._outrun_at: float | None = None  # others sent since then, this one nothing
         self._rate_from: tuple[float, int] | None = None
@@ -90,6 +105,47 @@ class Layer:
             self._rate_from = now, octets
         changed, self.live = live != self.live, live
         return changed
+
+    def look_at_targets(self, now: float) -> bool:
+        """Ten times a second: the rates of what of its layers can be sent. True when others can."""
+        found = self.track.targets
+        if not found and not self.targets:
+            return False
+        since, before = self._targets_from
+        octets = {(each.spatial, each.temporal): each.octets for each in found}
+        known = {(spatial, temporal): rate for spatial, temporal, _, rate in self.targets}
+        rates = known
+        if octets.keys() != before.keys() or any(octets[key] < before[key] for key in octets):
+            self._targets_from = now, octets
+        elif now - since >= RATE_WINDOW_S:
+            rates = {key: int((octets[key] - before[key]) * 8 / (now - since)) for key in octets}
+            self._targets_from = now, octets
+        largest = max((each.spatial for each in found), default=0)
+        self.targets = [
+            (
+                each.spatial,
+                each.temporal,
+                each.lines or (self.track.lines or LIKELY_LINES) >> (largest - each.spatial),
+                rates.get((each.spatial, each.temporal), 0),
+            )
+            for each in found
+        ]
+        return known.keys() != octets.keys()
+
+    def options(self, lines: int) -> list[Option]:
+        """What can be sent of it, smallest first. ``lines``: of all of it, where it does not tell.
+
+        Pictures are left out of the smallest size alone: where there is room for a larger one it moves well, too.
+        """
+        if not self.targets:
+            return [Option(self, lines, self.bitrate)]
+        smallest = self.targets[0][0]
+        best = {spatial: temporal for spatial, temporal, _, _ in self.targets}
+        return [
+            Option(self, height, rate, (spatial, temporal))
+            for spatial, temporal, height, rate in self.targets
+            if spatial == smallest or temporal == best[spatial]
+        ]
 
     # What the source says
 

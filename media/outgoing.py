@@ -13,7 +13,7 @@ from media.connection import Connection
 from media.consumer import Consumer
 from media.downlink import Downlink
 from media.errors import InvalidSdp
-from media.layer import Layer
+from media.layer import Option
 from media.producer import REMB_MAX_AGE_S, Producer
 from media.rtp import rtcp
 
@@ -226,16 +226,17 @@ class Outgoing:
             self.wanted = None
             return  # as in most visits: everything fits, and there is one encoding of everything
         shown: list[Shown] = []
-        layers: dict[str, list[Layer]] = {}
+        options: dict[str, list[Option]] = {}
         self.wanted = sound
         for key, consumer in consumers.items():
-            if consumer.producer is not None and (found := consumer.producer.present_layers()):
+            if (producer := consumer.producer) is not None and (found := producer.options()):
                 one = _shown(key, consumer, found, spoke)
-                self.wanted += _likely(one.encodings[0].bitrate) if one.adapts else one.encodings[one.wish].cost
+                adapts = one.adapts or not producer.layered
+                self.wanted += _likely(one.encodings[-1].bitrate) if adapts else one.encodings[one.wish].cost
                 shown.append(one)
-                layers[key] = [layer for layer, _ in found]
+                options[key] = found
         for key, index in self._allocator.decide(estimate, sound, shown, now).items():
-            consumers[key].choose(layers[key][index] if index is not None else None, now)
+            consumers[key].choose(options[key][index] if index is not None else None, now)
 
     def share(self, now: float) -> int | None:
         """What the way to this receiver leaves for each picture; None without an estimate."""
@@ -321,17 +322,20 @@ def _likely(bitrate: int) -> int:
     return min(WANTED_MOST, max(WANTED_LEAST, WANTED_GROWTH * bitrate))
 
 
-def _shown(key: str, consumer: Consumer, found: list[tuple[Layer, int]], spoke: Sequence[str]) -> Shown:
+def _shown(key: str, consumer: Consumer, found: list[Option], spoke: Sequence[str]) -> Shown:
     """What allocation needs to know of a picture."""
     place = spoke.index(consumer.owner) if consumer.owner in spoke else len(spoke)
     source = consumer.producer.source if consumer.producer is not None else ""
-    encodings = tuple(Encoding(lines, layer.bitrate) for layer, lines in found)
+    encodings = tuple(Encoding(each.lines, each.bitrate) for each in found)
     sends, current = consumer.sends, None
     if sends is not None:
         # One that has stopped counts as the next smaller one: that is no way up.
-        smaller = [at for at, (layer, lines) in enumerate(found) if layer is sends or lines < sends.track.lines]
+        smaller = [at for at, each in enumerate(found) if each.layer is sends or each.lines < sends.track.lines]
         current = max(smaller, default=0)
-        current = next((at for at, (layer, _) in enumerate(found) if layer is sends), current)
+        own = [(at, each.aim) for at, each in enumerate(found) if each.layer is sends]
+        if own:
+            fitting = [at for at, aim in own if consumer.aim is None or aim is None or aim <= consumer.aim]
+            current = max(fitting, default=own[0][0])
     return Shown(key, source, encodings, consumer.max_height, place, current)
 
 

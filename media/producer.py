@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Protocol
 from media.allocation import wish
 from media.demand import Demand, Wanted, wanted
 from media.follower import Follower
-from media.layer import Layer
+from media.layer import LIKELY_LINES, Layer, Option
 from media.meter import Look, Meter, Totals
 from media.path.api import Link, Source, Tap
 from media.rtp import rtcp
-from media.sdp import Chosen
+from media.sdp import DEPENDENCY, Chosen
 
 if TYPE_CHECKING:
     from media.consumer import Consumer
 
 REMB_MAX_AGE_S = 5.0
-LIKELY_LINES = 720  # of the largest encoding, each smaller one having half: where packets don't tell
 REMB_FLOOR = 150_000  # bit/s; below this a picture is not worth sending, and audio has its own needs
 
 
@@ -105,17 +104,26 @@ class Producer:
     def keyframe_requests(self) -> int:
         return sum(layer.keyframe_requests for layer in self.layers)
 
-    def present_layers(self) -> list[tuple[Layer, int]]:
-        """The encodings that come, smallest first, and how many lines each has, or probably has."""
+    def options(self) -> list[Option]:
+        """What can be sent of it now, smallest first: encodings that come, and layers of them."""
         if not self.layered:
-            return [(self.layers[0], self.layers[0].track.lines or LIKELY_LINES)]
+            return self.layers[0].options(self.layers[0].track.lines or LIKELY_LINES)
         last = len(self.layers) - 1
         found = [
-            (layer, layer.track.lines or LIKELY_LINES >> (last - index))
+            (layer.track.lines or LIKELY_LINES >> (last - index), layer)
             for index, layer in enumerate(self.layers)
             if layer.live
         ]
-        return sorted(found, key=lambda each: each[1])
+        options: list[Option] = []
+        for lines, layer in sorted(found, key=lambda each: each[0]):
+            offered = layer.options(lines)
+            options += offered[-1:] if options else offered
+        return options
+
+    @property
+    def scalable(self) -> bool:
+        """Whether something of it can be left out."""
+        return self.layered or len(self.layers[0].targets) > 1
 
     def wanted(self) -> Wanted:
         """What receivers show of it, and recordings keep."""
@@ -227,11 +235,13 @@ class Producer:
             self.layers[0].bitrate = self.meter.bitrate
 
     def look_at_layers(self, now: float) -> bool:
-        """Ten times a second: True when an encoding came to life or died."""
+        """Ten times a second: True when an encoding came to life or died, or other layers can be sent."""
         news = [layer.has_news for layer in self.layers]
         changed = [
             layer.look(now, any(news[:at] + news[at + 1 :])) for at, layer in enumerate(self.layers) if self.layered
         ]
+        if DEPENDENCY in self.chosen.extensions:
+            changed += [layer.look_at_targets(now) for layer in self.layers]
         best = self.best
         if self._followed is not None and best is not self._followed and best.live:
             self._followed = best
@@ -263,7 +273,14 @@ class Producer:
         if sum(layer.live for layer in self.layers) > 1:
             return None
         limits = [limit for consumer in self.consumers if (limit := consumer.ceiling(now)) is not None]
-        return max(REMB_FLOOR, min(limits)) if limits else None
+        if not limits:
+            return None
+        targets = self.layers[0].targets
+        if len(targets) > 1 and targets[0][3]:
+            # Whoever can take less gets less of the layers, but the least must fit everybody.
+            share = targets[-1][3] / targets[0][3]
+            return max(REMB_FLOOR, int(min(max(limits), min(limits) * max(1.0, share))))
+        return max(REMB_FLOOR, min(limits))
 
     def close(self) -> None:
         """End its consumers and let go of the way back."""

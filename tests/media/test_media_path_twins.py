@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from media.path.build import CannotBuild, build
 from media.rtp import rtcp, rtx
 from media.rtp.twcc import TwccReceiver
-from tests.media.paths import AUDIO_TYPE, LEVEL_ID, RED_TYPE, RTX_TYPE, TWCC_ID, VIDEO_TYPE, World, rtp
+from tests.media.layers import INDICATIONS, L1T3, L2T2_KEY
+from tests.media.paths import AUDIO_TYPE, DEPENDENCY_ID, LEVEL_ID, RED_TYPE, RTX_TYPE, TWCC_ID, VIDEO_TYPE, World, rtp
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)  # steps are opaque: a smaller script would say no more
 Step = Callable[[World, dict[Any, Any]], object]
@@ -116,6 +117,43 @@ def picture(draw: st.DrawFn) -> Step:
         world.sender.send(
             rtp(ssrc, number, vp8(number + ssrc, number // 2, key, lines, wide) + more, timestamp=timestamp)
         )
+
+    return run
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> Step:
+    """A frame of a sender of layers, mostly as its encoder means it; or a receiver aims at others."""
+    scheme = draw(st.sampled_from((L1T3, L2T2_KEY, L2T2_KEY)))
+    template, step, skip = draw(st.integers(0, 6)), draw(st.sampled_from((1, 1, 1, 2, 0, -1, -3))), draw(steps)
+    frame_step = draw(st.sampled_from((1, 1, 1, 1, 0, -1, 2, 70, -2000)))
+    tell, active = draw(st.booleans()), draw(st.none() | st.integers(0, 7))
+    indications = draw(st.just("") | st.text(INDICATIONS, min_size=scheme.targets, max_size=scheme.targets))
+    needs = draw(st.none() | st.lists(st.integers(1, 80), max_size=3).map(tuple))
+    noise, aim, again = draw(st.binary(max_size=20)), draw(st.tuples(st.integers(0, 2), st.integers(0, 3))), skip > 9
+    what, ssrc, end = (
+        draw(st.integers(0, 9)),
+        draw(st.sampled_from((World.VIDEO,) * 3 + (World.LOW,))),
+        draw(st.booleans()),
+    )
+
+    def run(world: World, state: dict[Any, Any]) -> None:
+        if what == 0:
+            for who, peer in enumerate(world.receivers):
+                peer.sinks[2000 + who].aim(aim[0] if who else 0, aim[1])
+            return
+        number = state[ssrc] = state.get(ssrc, 65_000) + step
+        frame = state[f"frame {ssrc}"] = state.get(f"frame {ssrc}", 65_500) + frame_step
+        told = scheme.describe(
+            template, frame, end=end, tell=tell, active=active, indications=indications if what > 6 else "", needs=needs
+        )
+        elements = [(DEPENDENCY_ID, noise if what == 1 else told)]
+        payload = vp8(frame, frame // 2, tell, 180)
+        if again:
+            packet = rtp(World.VIDEO_RTX, number, rtx.wrap(number - 2, payload), kind=RTX_TYPE, elements=elements)
+        else:
+            packet = rtp(ssrc, number, payload, timestamp=frame * 3000, elements=elements)
+        world.sender.send(packet)
 
     return run
 
@@ -242,12 +280,8 @@ def wait(draw: st.DrawFn) -> Step:
     return lambda world, state: world.poll(seconds)
 
 
-script = st.lists(
-    st.one_of(
-        *[media()] * 3, *[picture()] * 2, switch(), again(), request(), feedback(), pacing(), noise(), control(), wait()
-    ),
-    max_size=80,
-)
+sent = [*[media()] * 3, *[picture()] * 2, *[layers()] * 3, switch(), again()]
+script = st.lists(st.one_of(*sent, request(), feedback(), pacing(), noise(), control(), wait()), max_size=80)
 
 
 def play(kind: str, steps: list[Step]) -> tuple[list[object], list[list[bytes]], dict[str, Any], list[object]]:
@@ -277,6 +311,17 @@ def play(kind: str, steps: list[Step]) -> tuple[list[object], list[list[bytes]],
 )
 @given(script)
 def test_both_paths_do_the_same(steps: list[Step]) -> None:
+    assert play("native", steps) == play("python", steps)
+
+
+@settings(
+    max_examples=60,
+    phases=PHASES,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(st.lists(st.one_of(*[layers()] * 6, switch(), request(), pacing(), wait()), max_size=120))
+def test_both_paths_leave_out_the_same_layers(steps: list[Step]) -> None:
     assert play("native", steps) == play("python", steps)
 
 
