@@ -374,6 +374,7 @@ void bs_sink_enter(bs_sink *sink, bs_source *source, const bs_packet *packet, do
 
 /* link.c */
 void bs_link_media(bs_link *link, uint8_t *data, uint32_t size, double now);
+int bs_link_is_sound(bs_link *link, const uint8_t *data, uint32_t size); /* an encrypted packet, by its header */
 bs_link *bs_link_find(bs_path *path, const bs_address *address);
 
 /* twcc.c */

@@ -114,6 +114,11 @@ void bs_link_unroute(bs_link *link, uint32_t ssrc) {
     if (route) *route = link->route[--link->routes];
 }
 
+int bs_link_is_sound(bs_link *link, const uint8_t *data, uint32_t size) {
+    const bs_route *route = size >= 12 ? find_route(link, bs_get32(data + 8)) : NULL;
+    return route && route->source->codec == BS_CODEC_OTHER;
+}
+
 /* The path of a packet */
 
 static void unknown(bs_link *link, const uint8_t *data, uint32_t size, double now, int first_time) {

@@ -10,7 +10,8 @@
 
 #include "internal.h"
 
-#define SHED_AFTER_S 0.2 /* behind for longer than this: what waits is dropped, not forwarded late */
+#define SHED_AFTER_S 0.2 /* behind for longer than this: pictures that wait are dropped, not forwarded late */
+#define SHED_SOUND_AFTER_S 1.0 /* for so long although they are dropped: so is everything */
 
 typedef union {
     struct sockaddr any;
@@ -89,6 +90,7 @@ static int from_socket(const any_address *from, socklen_t length, bs_address *to
     return 0;
 }
 
+/* `shed`: 1 drops media but sound, 2 all of it. */
 static void datagram(bs_path *path, uint8_t *data, uint32_t size, const bs_address *from, double now, int shed) {
     uint64_t *drops = path->figures.drops;
     uint8_t first = data[0];
@@ -96,7 +98,7 @@ static void datagram(bs_path *path, uint8_t *data, uint32_t size, const bs_addre
         bs_link *link = bs_link_find(path, from);
         if (!link)
             drops[BS_DROP_STRANGER]++;
-        else if (shed)
+        else if (shed > 1 || (shed && !bs_link_is_sound(link, data, size)))
             drops[BS_DROP_OVERLOAD]++;
         else
             bs_link_media(link, data, size, now);
@@ -146,7 +148,8 @@ int bs_path_poll(bs_path *path, double now) {
         }
         return !nothing; /* 1: an ICMP error of an earlier send */
     }
-    int shed = path->behind_since >= 0 && now - path->behind_since > SHED_AFTER_S;
+    double late = path->behind_since >= 0 ? now - path->behind_since : 0;
+    int shed = (late > SHED_AFTER_S) + (late > SHED_SOUND_AFTER_S);
     for (int index = 0; index < count; index++) {
         bs_address from;
         uint32_t size = messages[index].msg_len;

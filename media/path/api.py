@@ -26,7 +26,8 @@ class StreamAddress(NamedTuple):
 Address = tuple[str, int] | tuple[str, int, int, int] | StreamAddress
 
 BATCH = 64  # datagrams of one poll
-SHED_AFTER_S = 0.2  # behind for longer than this: what waits is dropped, not forwarded late
+SHED_AFTER_S = 0.2  # behind for longer than this: pictures that wait are dropped, not forwarded late
+SHED_SOUND_AFTER_S = 1.0  # for so long although they are dropped: so is everything
 INTERVAL_S = 0.1  # of rate limits and budgets
 MAX_BYTES_PER_INTERVAL = 400_000  # of one connection: 32 Mbit/s, far over any honest sender
 MAX_PACKETS_PER_INTERVAL = 300  # three layers, a screen and their repetition stay below 200

@@ -17,6 +17,7 @@ from media.path.api import (
     MAX_PACKETS_PER_INTERVAL,
     MAX_UNKNOWN_PER_INTERVAL,
     SHED_AFTER_S,
+    SHED_SOUND_AFTER_S,
     SMALLEST_RTCP,
     SMALLEST_RTP,
     SOUND,
@@ -106,6 +107,11 @@ class PythonLink:
         self._path.paced.pop(self, None)
 
     # In
+
+    def is_sound(self, packet: memoryview, size: int) -> bool:
+        """Whether an encrypted packet is of a microphone: what its header says."""
+        route = self._routes.get(int.from_bytes(packet[8:12], "big")) if size >= SMALLEST_RTP else None
+        return route is not None and route[0].sound
 
     def media(self, buffer: Buffer, size: int, now: float) -> None:
         """An encrypted packet in ``buffer``, from our address."""
@@ -377,7 +383,8 @@ class PythonPath:
         if udp is None:
             return 0
         behind = self._behind_since
-        shed = behind is not None and now - behind > SHED_AFTER_S
+        late = now - behind if behind is not None else 0.0
+        shed = (late > SHED_AFTER_S) + (late > SHED_SOUND_AFTER_S)
         view, receive = self._buffer.view, udp.recvfrom_into
         count = 0
         while count < BATCH:
@@ -400,14 +407,15 @@ class PythonPath:
         self._dispatch()
         return count
 
-    def _arrived(self, size: int, address: Address, now: float, shed: bool) -> None:
+    def _arrived(self, size: int, address: Address, now: float, shed: int = 0) -> None:
+        """``shed``: 1 drops media but sound, 2 all of it."""
         buffer = self._buffer
         first = buffer.view[0]
         if 127 < first < 192:
             link = self.by_address.get(address)
             if link is None:
                 self.drops["stranger"] += 1
-            elif shed:
+            elif shed and (shed > 1 or not link.is_sound(buffer.view, size)):
                 self.drops["overload"] += 1
             else:
                 link.media(buffer, size, now)
@@ -420,7 +428,7 @@ class PythonPath:
         size = len(data)
         if 0 < size <= MAX_DATAGRAM:
             self._buffer.view[:size] = data
-            self._arrived(size, address, now, False)
+            self._arrived(size, address, now)
             self._dispatch()
 
     def _datagram(self, data: bytes, address: Address) -> None:

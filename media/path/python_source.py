@@ -48,6 +48,7 @@ class PythonSource:
         self.other_type = -1
         self._block_type: int | None = None
         self.history = History(VIDEO_HISTORY if kind == "video" else AUDIO_HISTORY)
+        self.sound = kind == "audio"
         self.handler: SourceHandler | None = handler
         self._path = path
         self._stats = ReceiveStats(clock_rate)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from aiohttp import web
@@ -80,7 +81,7 @@ class Bridge:
 
 @asynccontextmanager
 async def call(
-    worker: Worker, *identifiers: str, codec: str = "", hide: str = "", simulcast: str = ""
+    worker: Worker, *identifiers: str, codec: str = "", hide: str = "", simulcast: str = "", layers: str = ""
 ) -> AsyncIterator[tuple[Bridge, list[Page]]]:
     """One Chromium process for each person, in the call; their pages prefer ``codec`` and hide lines with ``hide``."""
     bridge = Bridge(worker, str(uuid7()))
@@ -96,9 +97,10 @@ async def call(
             )
             stack.push_async_callback(browser.close)
             page = await browser.new_page()
-            await page.goto(
-                f"http://127.0.0.1:{server.port}/?id={identifier}&codec={codec}&hide={hide}&simulcast={simulcast}"
+            query = urlencode(
+                {"id": identifier, "codec": codec, "hide": hide, "simulcast": simulcast, "layers": layers}
             )
+            await page.goto(f"http://127.0.0.1:{server.port}/?{query}")
             await page.evaluate("start()")
             pages.append(page)
         yield bridge, pages
@@ -227,6 +229,25 @@ async def test_a_receiver_gets_the_encoding_that_fits_what_it_shows(worker: Work
             heights = [height for _, height in seen]
             assert set(heights[heights.index(lines) :]) == {lines}, "once there it stays"
         assert longest <= 500, f"a picture stood still for {longest:.0f} ms"
+
+
+@best_path
+@pytest.mark.parametrize("codec", ["VP9", "AV1"])
+async def test_a_receiver_gets_the_layers_that_fit_what_it_shows(worker: Worker, codec: str) -> None:
+    async with call(worker, "patient", "doctor", codec=codec, layers="L2T2_KEY") as (bridge, pages):
+        _, doctor = pages
+        await until(doctor, lambda r: r["framesDecoded"] > 5)
+        await doctor.evaluate("watchPictures()")
+        await pictures(doctor, 360, 0, 10)
+        tracks = (await bridge.ask("doctor", "stats"))["rooms"][bridge.room]["patient"]["tracks"]
+        camera = next(track for track in tracks if track["source"] == "camera")
+        assert camera["codec"] == codec.lower()
+        for shown, lines in ((180, 180), (360, 360), (180, 180)):
+            since = await doctor.evaluate("performance.now()")
+            await bridge.ask("doctor", "prefer", track_id=camera["track_id"], max_height=shown)
+            seen = await pictures(doctor, lines, since, 15)
+            heights = [height for _, height in seen]
+            assert set(heights[heights.index(lines) :]) == {lines}, "once there it stays"
 
 
 @best_path

@@ -18,6 +18,7 @@ from tests.media.paths import (
     RTX_TYPE,
     SEND_TIME_ID,
     TWCC_ID,
+    VIDEO_TYPE,
     Received,
     World,
     rtp,
@@ -376,6 +377,41 @@ def test_a_worker_that_stays_behind_drops_what_waits(world: World) -> None:
     world.poll(0.01)
     assert world.receivers[0].packets()[-1].payload == b"late is over"
     assert len(world.datagrams) == 2, "ICE checks are answered all the same"
+
+
+def test_sound_outlives_pictures_in_a_worker_that_stays_behind(world: World) -> None:
+    """Pictures go first, sound only where that was not enough, checks never."""
+    sent = 0
+
+    def fill() -> None:
+        nonlocal sent
+        for number in range(sent, sent + 128):
+            world.sender.send(rtp(World.VIDEO, number, b"x"))
+            if number % 4 == 0:
+                world.sender.send(rtp(World.AUDIO, number // 4, b"s", kind=AUDIO_TYPE))
+        sent += 128
+
+    def poll(after: float) -> tuple[int, int]:
+        """Read two batches: packets of pictures and of sound that went on."""
+        assert world.path.poll(world.now + after) == 64
+        assert world.path.poll(world.now + after) == 64
+        world.path.flush()
+        found = [packet.type for packet in world.receivers[0].packets()]
+        return found.count(VIDEO_TYPE), found.count(AUDIO_TYPE)
+
+    for _ in range(4):
+        fill()
+    assert poll(0.0) == (102, 26)
+    pictures, sounds = poll(0.3)
+    assert pictures == 0
+    assert sounds >= 25
+    assert world.path.drops["overload"] == 128 - sounds
+    assert poll(0.9)[1] >= 25
+    assert poll(1.1) == (0, 0), "dropping pictures was not enough"
+    world.poll(1.2)
+    world.sender.send(rtp(World.VIDEO, sent, b"on time"))
+    world.poll(0.01)
+    assert world.receivers[0].packets()[-1].payload == b"on time"
 
 
 def test_keys_and_addresses_that_are_not_there_yet(world: World) -> None:
