@@ -141,7 +141,10 @@ def test_layers_that_cannot_begin_are_asked_for_a_few_times(call: Call) -> None:
         def aim(self, spatial: int, temporal: int) -> None:
             self.aimed = spatial, temporal
 
-    track = Waiting()
+        def close(self) -> None:
+            sink.close()
+
+    sink, track = call.consumer.track, Waiting()
     call.consumer.track = track  # type: ignore[assignment]  # what the controller uses of it
     call.consumer.max_height = 180
     call.connection.heard(rtcp.KeyframeRequest)
