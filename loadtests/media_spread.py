@@ -76,12 +76,12 @@ async def spread(calls: int, every_s: float, cores: media_cores.Cores, library: 
                 visit = str(uuid7())
                 room = await choosers[call % PROCESSES].settled(visit)
                 assert room.key is not None
-                await by_id[room.key.id].call(crowd, persons, visit)
-                await asyncio.sleep(every_s)
-            for server in servers:
+                server = by_id[room.key.id]
+                await server.call(crowd, persons, visit)
                 await server.settled()
-            await crowd.connected(2 * person)
-            await crowd.all("media")
+                await crowd.connected(2 * person)
+                await crowd.all("media")  # of this call: a worker tells what it forwards, and rooms go by that
+                await asyncio.sleep(every_s)
             await asyncio.sleep(SETTLED_S)
             rows = await redis.mget([f"media:worker:{each}" for each in by_id])
             entries = [json.loads(row) for row in rows if row is not None]

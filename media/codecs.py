@@ -66,8 +66,11 @@ class Preferences:
 DEFAULT = Preferences()
 
 
-def choose(media: Media, preferences: Preferences = DEFAULT) -> Chosen | None:
-    """The best supported codec of an offered section; None when there is none."""
+def choose(media: Media, preferences: Preferences = DEFAULT, *, mixed: bool = False) -> Chosen | None:
+    """The best supported codec of an offered section; None when there is none.
+
+    ``mixed``: header extensions of both forms may come, which the longer descriptors of layers need.
+    """
     if media.rejected or media.kind not in FEEDBACK or not media.rtcp_mux or media.protocol not in PROTOCOLS:
         return None
     offered = [media.codecs[int(form)] for form in media.formats if form.isdigit() and int(form) in media.codecs]
@@ -84,7 +87,7 @@ def choose(media: Media, preferences: Preferences = DEFAULT) -> Chosen | None:
     for identifier, uri in media.extensions.items():
         usable = identifier <= HIGHEST_EXTENSION and identifier not in media.not_sent
         wanted = uri in SUPPORTED_EXTENSIONS[media.kind] or (bool(rids(media)) and uri in SIMULCAST_EXTENSIONS)
-        wanted |= uri == DEPENDENCY and codec.name in LAYERED
+        wanted |= mixed and uri == DEPENDENCY and codec.name in LAYERED
         if usable and wanted:
             extensions.setdefault(uri, identifier)
     # Feedback of numbers nobody stamps, or numbers nobody wants feedback of, are of no use.

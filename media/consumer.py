@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from media.path import api
 from media.rtp import rtcp
 from media.rtp.dependency import MAX_SPATIAL, MAX_TEMPORAL
-from media.rtp.packet import extension_block
-from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, MID, TRANSPORT_CC, Chosen
+from media.rtp.packet import extension_block, open_block
+from media.sdp import ABS_SEND_TIME, AUDIO_LEVEL, DEPENDENCY, MID, TRANSPORT_CC, Chosen
 
 if TYPE_CHECKING:
     from media.connection import Connection
@@ -35,16 +35,19 @@ def extensions(mid: str, numbers: Mapping[str, int]) -> api.Extensions:
     """The block of a track's packets, from the numbers agreed on by name."""
     values = {MID: mid.encode(), AUDIO_LEVEL: bytes(1), ABS_SEND_TIME: bytes(3), TRANSPORT_CC: bytes(2)}
     elements = [(numbers[name], value) for name, value in values.items() if name in numbers]
-    block = extension_block(elements)
+    described = numbers.get(DEPENDENCY, 0)
+    block, head = extension_block(elements), 1
+    if described:  # may be long, and comes last
+        block, head = open_block(elements), 2
     at, places = 4, {}
     for identifier, value in elements:
-        places[identifier] = at + 1
-        at += 1 + len(value)
+        places[identifier] = at + head
+        at += head + len(value)
 
     def place(name: str) -> int:
         return places.get(numbers.get(name, 0), 0)
 
-    return api.Extensions(block, place(AUDIO_LEVEL), place(ABS_SEND_TIME), place(TRANSPORT_CC))
+    return api.Extensions(block, place(AUDIO_LEVEL), place(ABS_SEND_TIME), place(TRANSPORT_CC), described)
 
 
 class Receiver(Protocol):

@@ -65,7 +65,7 @@ class Incoming:
         alive: set[str] = set()
         extensions: dict[str, int] = {}
         for media in offer.media:
-            chosen = codecs.choose(media, self._preferences)
+            chosen = codecs.choose(media, self._preferences, mixed=offer.mixed)
             sending = media.direction in ("sendonly", "sendrecv") and media.mid in sources
             section = sdp.Section(
                 media.kind, media.protocol, media.mid, "inactive", chosen, media.formats, start_bitrate=True
@@ -118,6 +118,7 @@ class Incoming:
             credentials.password,
             self.connection.fingerprint,
             candidates,
+            offer.mixed,
         )
         return sdp.write(local, "passive", sections), added, ended
 

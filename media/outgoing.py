@@ -17,7 +17,7 @@ from media.layer import Option
 from media.producer import REMB_MAX_AGE_S, Producer
 from media.rtp import rtcp
 
-EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.TRANSPORT_CC: 3, sdp.MID: 4}
+EXTENSION_IDS = {sdp.AUDIO_LEVEL: 1, sdp.ABS_SEND_TIME: 2, sdp.TRANSPORT_CC: 3, sdp.MID: 4, sdp.DEPENDENCY: 5}
 OFFERED_EXTENSIONS = {
     "audio": (sdp.AUDIO_LEVEL, sdp.TRANSPORT_CC, sdp.MID),
     "video": (sdp.ABS_SEND_TIME, sdp.TRANSPORT_CC, sdp.MID),
@@ -98,6 +98,8 @@ class Outgoing:
     def _offerable(self, producer: Producer) -> sdp.Chosen | None:
         codec = producer.chosen.codec
         extensions = {uri: EXTENSION_IDS[uri] for uri in OFFERED_EXTENSIONS[producer.kind]}
+        if sdp.DEPENDENCY in producer.chosen.extensions:
+            extensions[sdp.DEPENDENCY] = EXTENSION_IDS[sdp.DEPENDENCY]
         feedback = OFFERED_FEEDBACK[producer.kind]
         if producer.kind == "audio":
             mine = sdp.Codec(OPUS_TYPE, codec.name, codec.clock_rate, codec.channels, codec.parameters)
@@ -136,6 +138,7 @@ class Outgoing:
             credentials.password,
             self.connection.fingerprint,
             candidates,
+            mixed=True,
         )
         sections = []
         for slot in self.slots:
@@ -175,6 +178,8 @@ class Outgoing:
                 continue
             began = not consumer.active or new_peer
             agreed = _agreed(slot.chosen, media)
+            if not description.mixed:
+                agreed.extensions.pop(sdp.DEPENDENCY, None)
             consumer.accept(agreed)
             if new_peer:
                 consumer.resync()

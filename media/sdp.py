@@ -110,6 +110,8 @@ class Description:
     password: str
     fingerprints: list[tuple[str, str]]
     setup: str
+    mixed: bool = False
+    """Whether its writer takes header extensions of both forms (RFC 8285, 6): the longer ones need the second."""
 
 
 @dataclass
@@ -131,6 +133,7 @@ def parse(text: Any) -> Description:
     session, transport = _Transport(), _Transport()
     sections: list[Media] = []
     candidates = 0
+    mixed = False
     for line in text.splitlines():
         if len(line) > MAX_LINE:
             raise InvalidSdp("a line is too long")
@@ -149,6 +152,7 @@ def parse(text: Any) -> Description:
                 if candidates > MAX_CANDIDATES:
                     raise InvalidSdp("too many candidates")
                 continue
+            mixed |= name == "extmap-allow-mixed"
             # A refused section's credentials are stale: those of the others count.
             into = session if not sections else transport
             if not (sections and sections[-1].rejected and name in ("ice-ufrag", "ice-pwd")):
@@ -166,7 +170,7 @@ def parse(text: Any) -> Description:
     fingerprints = transport.fingerprints or session.fingerprints
     if not (ufrag and password and fingerprints):
         raise InvalidSdp("ICE credentials or fingerprint missing")
-    return Description(sections, ufrag, password, fingerprints, transport.setup or session.setup)
+    return Description(sections, ufrag, password, fingerprints, transport.setup or session.setup, mixed)
 
 
 def _number(text: str, low: int, high: int) -> int:
@@ -317,6 +321,7 @@ class Local:
     password: str
     fingerprint: str  # SHA-256
     candidates: list[str]  # values of a=candidate
+    mixed: bool = False
 
 
 @dataclass
@@ -365,6 +370,8 @@ def write(local: Local, setup: Literal["passive", "actpass"], sections: list[Sec
     if bundled:
         lines.append("a=group:BUNDLE " + " ".join(bundled))
     lines += ["a=ice-lite", "a=msid-semantic: WMS *"]
+    if local.mixed:
+        lines.append("a=extmap-allow-mixed")
     for section in sections:
         lines += _section(local, setup, section)
     return "\r\n".join(lines) + "\r\n"

@@ -184,7 +184,6 @@ int bs_layers_read(bs_source *source, const bs_packet *packet, bs_frame *frame) 
     }
     if (frame->number > layers->unwrapper.highest) layers->unwrapper.highest = frame->number;
     if (frame->tells && !tell(layers, frame, &told)) return 0;
-    layers->octets[frame->template] += packet->size;
     return 1;
 }
 
@@ -320,6 +319,7 @@ int64_t bs_select(bs_sink *sink, int64_t sequence, const bs_mapping *as, bs_pack
         packet->padding = 0x20;
         packet->payload = filler;
         packet->size = 1;
+        packet->descriptor_size = 0;
         packet->place.at = 0;
     }
     selection->sent[number & (BS_SELECTED - 1)] =

@@ -37,9 +37,10 @@ static void sweep(bs_history *history, int64_t sequence, double now) {
 int bs_history_add(bs_history *history, int64_t sequence, const bs_packet *packet, double now) {
     bs_kept *kept = &history->slots[sequence & history->mask];
     if (kept->sequence >= sequence) return 0;
-    uint8_t *payload = malloc(packet->size ? packet->size : 1);
+    uint8_t *payload = malloc(packet->size + packet->descriptor_size + 1);
     if (!payload) return -1;
     memcpy(payload, packet->payload, packet->size);
+    if (packet->descriptor_size) memcpy(payload + packet->size, packet->descriptor, packet->descriptor_size);
     free(kept->payload);
     kept->sequence = sequence;
     kept->kept_at = now;
@@ -48,6 +49,7 @@ int bs_history_add(bs_history *history, int64_t sequence, const bs_packet *packe
     kept->size = (uint16_t)packet->size;
     kept->marker = packet->marker;
     kept->padding = packet->padding;
+    kept->descriptor_size = (uint8_t)packet->descriptor_size;
     sweep(history, sequence, now);
     return 1;
 }

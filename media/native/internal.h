@@ -106,6 +106,7 @@ typedef struct {
     uint32_t timestamp;
     uint16_t size;
     uint8_t marker, padding;
+    uint8_t descriptor_size; /* bytes behind the payload */
 } bs_kept;
 
 typedef struct {

@@ -197,7 +197,7 @@ static void rtp(bs_link *link, uint8_t *data, uint32_t size, double now, int fir
             drops[BS_DROP_UNROUTED]++;
             return;
         }
-        packet.descriptor = NULL;
+        packet.descriptor_size = 0;
         wrong = converted(source, data, size, read.start, &packet);
     }
     if (wrong < 0) drops[BS_DROP_RTP_MALFORMED]++;

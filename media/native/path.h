@@ -99,6 +99,7 @@ typedef struct {
     uint32_t level;     /* one byte */
     uint32_t send_time; /* three */
     uint32_t number;    /* two: the transport-wide number */
+    uint32_t descriptor; /* the number as which a packet's own descriptor ends the block, which is open then */
 } bs_changes;
 
 typedef struct {

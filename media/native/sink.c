@@ -150,6 +150,7 @@ int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rt
     if (changes->level && changes->level >= block_size) return -1;
     if (changes->send_time && changes->send_time + 3 > block_size) return -1;
     if (changes->number && changes->number + 2 > block_size) return -1;
+    if (changes->descriptor > 255 || (changes->descriptor && block_size < 4)) return -1;
     if (priority < 0 || priority >= BS_PRIORITIES) return -1;
     if (keep != sink->keep) {
         forget_ciphertexts(sink);
@@ -180,13 +181,31 @@ static bs_resent *resent_place(bs_sink *sink, int64_t number) {
     return &sink->resent[number % BS_RESENT];
 }
 
+/* The packet's own descriptor is the last element of an open block, which gets its length. */
+static void close_block(uint8_t *at, const bs_sink *sink, const bs_packet *packet, uint32_t size) {
+    uint32_t end = sink->block_size;
+    if (packet->descriptor_size) {
+        at[end] = (uint8_t)sink->changes.descriptor;
+        at[end + 1] = (uint8_t)packet->descriptor_size;
+        memcpy(at + end + 2, packet->descriptor, packet->descriptor_size);
+        end += 2 + packet->descriptor_size;
+    }
+    memset(at + end, 0, size - end);
+    bs_put16(at + 2, size / 4 - 1);
+}
+
 /* Header, extensions, payload (after an RTX's original number, -1 for none). NULL when it can't be. */
 static bs_queued *compose(bs_sink *sink, const bs_packet *packet, const bs_mapping *as, int type, int64_t number,
                           uint32_t ssrc, int64_t original) {
     bs_link *link = sink->link;
     if (!link || !link->outgoing || !link->address.family) return NULL;
     bs_path *path = link->path;
-    uint32_t size = 12 + sink->block_size + (original >= 0 ? 2 : 0) + packet->size;
+    uint32_t block = sink->block_size;
+    if (sink->changes.descriptor) {
+        if (packet->descriptor_size) block += 2 + packet->descriptor_size;
+        block = (block + 3) & ~3u;
+    }
+    uint32_t size = 12 + block + (original >= 0 ? 2 : 0) + packet->size;
     if (size > BS_MAX_RTP) {
         path->figures.drops[BS_DROP_PROTECT]++;
         return NULL;
@@ -201,7 +220,8 @@ static bs_queued *compose(bs_sink *sink, const bs_packet *packet, const bs_mappi
     at += 12;
     memcpy(at, sink->block, sink->block_size);
     if (sink->changes.level) at[sink->changes.level] = (uint8_t)(packet->level >= 0 ? packet->level : 127);
-    at += sink->block_size;
+    if (sink->changes.descriptor) close_block(at, sink, packet, block);
+    at += block;
     if (original >= 0) {
         bs_put16(at, (uint32_t)original & 0xFFFF);
         at += 2;
@@ -323,6 +343,8 @@ static bs_queued *compose_kept(bs_sink *sink, int64_t number, const bs_mapping *
     if (!kept) return NULL;
     bs_packet packet = {0, kept->timestamp, kept->marker, kept->padding, -1, kept->payload, kept->size, {0}};
     if (marker >= 0) packet.marker = (uint8_t)marker;
+    packet.descriptor = kept->payload + kept->size;
+    packet.descriptor_size = kept->descriptor_size;
     if (as->picture || as->index) packet.place = bs_picture_place(source->codec, kept->payload, kept->size);
     sink->rtx_sequence++;
     return compose(sink, &packet, as, sink->rtx_type, sink->rtx_sequence, sink->rtx_ssrc, number & 0xFFFF);

@@ -137,6 +137,11 @@ void bs_source_receive(bs_source *source, bs_packet *packet, double now) {
         sequence = bs_peek(&source->unwrapper, packet->number);
     }
     source->behind = 0;
+    bs_frame frame;
+    if (packet->descriptor_size && source->codec != BS_CODEC_OTHER && bs_layers_read(source, packet, &frame))
+        packet->frame = &frame;
+    else
+        packet->descriptor_size = 0;
     int kept = bs_history_add(&source->history, sequence, packet, now);
     if (kept <= 0) {
         figures->duplicates++;
@@ -157,9 +162,7 @@ void bs_source_receive(bs_source *source, bs_packet *packet, double now) {
         if (lines) figures->lines = lines;
         if (source->entering && sequence == source->unwrapper.highest && !figures->muted) enter(source, packet, now);
     }
-    bs_frame frame;
-    if (packet->descriptor && source->codec != BS_CODEC_OTHER && bs_layers_read(source, packet, &frame))
-        packet->frame = &frame;
+    if (packet->frame) source->layers->octets[frame.template] += packet->size;
     if (figures->tapped) tap(source, sequence, packet, now);
     if (figures->muted) return;
     if (figures->layered) packet->place = bs_picture_place(source->codec, packet->payload, packet->size);

@@ -78,6 +78,8 @@ class Extensions(NamedTuple):
     """Three bytes: abs-send-time."""
     number: int = 0
     """Two bytes: the transport-wide number, counted per link."""
+    descriptor: int = 0
+    """Not a place but a number: packets carry the descriptor they came with as this, in an ``open_block``."""
 
 
 NO_EXTENSIONS = Extensions()

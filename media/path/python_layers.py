@@ -37,7 +37,11 @@ class Layers:
         self._unwrapper = Unwrapper()
         self._told_at = -1  # the frame that came with the structure, or with what is active
 
-    def read(self, data: bytes, octets: int) -> Described | None:
+    def count(self, described: Described, octets: int) -> None:
+        """A packet of that frame has come."""
+        self._octets[described.frame.template] += octets
+
+    def read(self, data: bytes) -> Described | None:
         """Take a packet's descriptor; None where nothing can be told of it."""
         try:
             frame = parse(data, self.structure)
@@ -52,7 +56,6 @@ class Layers:
             unwrapper.highest = number
         if frame.active is not None and not self._told(number, frame.structure, frame.active):
             return None
-        self._octets[frame.template] += octets
         return Described(number, frame)
 
     def _told(self, number: int, structure: Structure | None, active: int) -> bool:

@@ -26,7 +26,7 @@ from media.path.python_layers import RING, Described, Selection
 from media.path.python_pacer import Composed
 from media.rtp import rtx
 from media.rtp.history import Kept
-from media.rtp.packet import HEADER, HEADER_LENGTH, PADDING_BIT
+from media.rtp.packet import HEADER, HEADER_LENGTH, PADDING_BIT, closed_block
 from media.rtp.picture import Place, rewrite
 from media.rtp.sequence import Unwrapper
 
@@ -251,7 +251,7 @@ class PythonSink:
         if admitted:
             kept = kept._replace(marker=marker)
         else:  # its number has been left for it, so something must have it
-            kept = kept._replace(marker=0, padding=PADDING_BIT, payload=FILLER)
+            kept = kept._replace(marker=0, padding=PADDING_BIT, payload=FILLER, descriptor=b"")
         selection.sent[number & RING] = number, self._mappings[-1], sequence if admitted else -1, kept.marker
         return number, kept
 
@@ -285,7 +285,9 @@ class PythonSink:
         self, kept: Kept, payload_type: int, number: int, ssrc: int, level: int, timestamp: int, payload: bytes
     ) -> Composed | None:
         """Header, extensions, payload; None when it can't be."""
-        block, level_at, time_at, number_at = self._extensions
+        block, level_at, time_at, number_at, descriptor = self._extensions
+        if descriptor:
+            block = closed_block(block, descriptor, kept.descriptor)
         if not self._link.ready:
             return None
         if HEADER_LENGTH + len(block) + len(payload) > MAX_RTP:

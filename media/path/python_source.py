@@ -13,7 +13,7 @@ from media.path.api import (
     SourceHandler,
     Tap,
 )
-from media.path.python_layers import Layers
+from media.path.python_layers import Described, Layers
 from media.path.python_sink import PythonSink
 from media.rtp import picture as pictures
 from media.rtp import red
@@ -198,7 +198,12 @@ class PythonSource:
             sequence = unwrapper.peek(number)
         self._behind = 0
         # A named tuple's own constructor is a Python function: on this path its price shows.
-        kept = new_tuple(Kept, (sequence, timestamp, marker, padding, payload, now))
+        described = None
+        if descriptor:
+            described = self._described(descriptor)
+            if described is None:
+                descriptor = b""
+        kept = new_tuple(Kept, (sequence, timestamp, marker, padding, payload, now, descriptor))
         if not self.history.add(kept):
             self.duplicates += 1
             return
@@ -219,11 +224,8 @@ class PythonSource:
             self.lines = pictures.lines(self._codec, payload) or self.lines
             if self._entering and sequence == unwrapper.highest and not self.muted:
                 self._enter(kept, now)
-        described = None
-        if descriptor and self._is_keyframe is not None:
-            if self.layers is None:
-                self.layers = Layers()
-            described = self.layers.read(descriptor, len(payload))
+        if described is not None and self.layers is not None:
+            self.layers.count(described, len(payload))
         if self._taps:
             self._tapped(kept)
         if self.muted:
@@ -231,6 +233,13 @@ class PythonSource:
         place = self.place(payload) if self.layered and self.place is not None else None
         for sink in self._sinks:
             sink.forward(kept, level, now, place, key, described)
+
+    def _described(self, descriptor: bytes) -> Described | None:
+        if self.sound:
+            return None
+        if self.layers is None:
+            self.layers = Layers()
+        return self.layers.read(descriptor)
 
     def _out_of_order(self, sequence: int, now: float) -> None:
         nack, handler = self._nack, self.handler

@@ -18,6 +18,7 @@ class Kept(NamedTuple):
     padding: int  # the header's P bit, 0x20 or 0
     payload: bytes  # after the header and its extensions, padding included
     kept_at: float
+    descriptor: bytes = b""  # of its frame's dependencies
 
 
 class History:

@@ -112,6 +112,20 @@ def extension_block(elements: list[tuple[int, bytes]]) -> bytes:
     return struct.pack("!HH", profile, len(body) // 4) + body
 
 
+def open_block(elements: list[tuple[int, bytes]]) -> bytes:
+    """In the two-byte form, without its length and padding, for ``closed_block``."""
+    body = b"".join(bytes((identifier, len(value))) + value for identifier, value in elements)
+    return struct.pack("!HH", TWO_BYTE_PROFILE, 0) + body
+
+
+def closed_block(block: bytes, identifier: int, value: bytes) -> bytes:
+    """An open block with a last element, unless that is empty."""
+    if value:
+        block += bytes((identifier, len(value))) + value
+    block += bytes(-len(block) % 4)
+    return block[:2] + (len(block) // 4 - 1).to_bytes(2, "big") + block[4:]
+
+
 def abs_send_time(now: float) -> int:
     """24 bits of 6.18 fixed-point seconds (the abs-send-time extension)."""
     return int(now * 262144.0) & 0xFFFFFF

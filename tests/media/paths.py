@@ -192,7 +192,8 @@ class World:
         peer = Peer(self, f"receiver {index}")
         video = self.video.source.sink(peer.link, 2000 + index, 65_500 + index)
         rtx = RTX_TYPE if video_rtx else None
-        written = extensions("v", {sdp.MID: MID_ID, sdp.ABS_SEND_TIME: SEND_TIME_ID, sdp.TRANSPORT_CC: TWCC_ID})
+        names = {sdp.MID: MID_ID, sdp.ABS_SEND_TIME: SEND_TIME_ID, sdp.TRANSPORT_CC: TWCC_ID}
+        written = extensions("v", names | ({sdp.DEPENDENCY: DEPENDENCY_ID} if index else {}))
         video.configure(VIDEO_TYPE, rtx, 3000 + index, written, 0 if rtx else 512, CAMERA)
         audio = self.audio.source.sink(peer.link, 4000 + index, 7 + index)
         # One receiver counts all it gets, the other its pictures alone, as Firefox does.

@@ -25,6 +25,7 @@ o=- 1 1 IN IP4 127.0.0.1
 s=-
 t=0 0
 a=group:BUNDLE 0
+a=extmap-allow-mixed
 m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_TYPE} {RTX_TYPE}
 c=IN IP4 0.0.0.0
 a=ice-ufrag:abcd
@@ -95,14 +96,24 @@ async def call() -> AsyncIterator[Call]:
 
 @pytest.mark.parametrize(("codec", "takes"), [("VP9", True), ("AV1", True), ("VP8", False)])
 def test_descriptors_are_asked_for_where_layers_can_be_left_out(codec: str, takes: bool) -> None:
-    chosen = codecs.choose(sdp.parse(OFFER.replace("VP9", codec)).media[0])
+    chosen = codecs.choose(sdp.parse(OFFER.replace("VP9", codec)).media[0], mixed=True)
     assert chosen is not None
     assert (sdp.DEPENDENCY in chosen.extensions) == takes
 
 
-def test_the_answer_takes_the_extension(call: Call) -> None:
+def test_the_answer_takes_the_extension_and_receivers_are_offered_it(call: Call) -> None:
     assert f"a=extmap:{DEPENDENCY_ID} {sdp.DEPENDENCY}" in call.answer.split("\r\n")
-    assert sdp.DEPENDENCY not in call.outgoing.offer([]), "layers are chosen here: receivers get a plain track"
+    assert "a=extmap-allow-mixed" in call.answer.split("\r\n"), "else Chromium can't send a structure"
+    offer = call.outgoing.offer([]).split("\r\n")
+    assert f"a=extmap:5 {sdp.DEPENDENCY}" in offer
+    assert "a=extmap-allow-mixed" in offer
+
+
+async def test_without_mixed_forms_nobody_is_asked_to_mix_them(call: Call) -> None:
+    plain = OFFER.replace("a=extmap-allow-mixed\n", "")
+    answer, _, _ = Incoming(call.connection).negotiate(sdp.parse(plain), {"0": "camera"}, [], lambda source: "track")
+    assert "a=extmap-allow-mixed" not in answer
+    assert sdp.DEPENDENCY not in answer
 
 
 def test_sizes_follow_what_is_shown_and_what_fits(call: Call) -> None:

@@ -8,7 +8,17 @@ import pytest
 
 from media.rtp import rtcp, rtx
 from tests.media.layers import L1T3, L1T3_PICTURES, L2T2_KEY, L2T2_KEY_FIRST, L2T2_KEY_PICTURES, Scheme
-from tests.media.paths import DEPENDENCY_ID, RTX_TYPE, VIDEO_TYPE, Received, World, rtp
+from tests.media.paths import (
+    DEPENDENCY_ID,
+    MID_ID,
+    RTX_TYPE,
+    SEND_TIME_ID,
+    TWCC_ID,
+    VIDEO_TYPE,
+    Received,
+    World,
+    rtp,
+)
 
 START = 65_500  # the receiver's first number
 
@@ -222,6 +232,28 @@ def test_what_went_out_is_sent_again_as_it_was(world: World) -> None:
             sent[number].timestamp,
             sent[number].marker,
         )
+
+
+def test_who_takes_descriptors_gets_them_as_they_came(world: World) -> None:
+    """A decoder of AV1 finds its frames by them; a structure makes one longer than the short form of extensions."""
+    encoder, (one, other) = spatial(world), world.receivers
+    encoder.send(key=True)
+    encoder.send(1)
+    plain, packets = one.packets(), other.packets()
+    assert not any(DEPENDENCY_ID in packet.extensions for packet in plain)
+    told = [packet.extensions[DEPENDENCY_ID] for packet in packets]
+    assert told[0] == L2T2_KEY.describe(0, 65_534, end=False, tell=True)
+    assert len(told[0]) > 16
+    assert told[1:3] == [L2T2_KEY.describe(0, 65_534, start=False), L2T2_KEY.describe(3, 65_535, end=False)]
+    for packet in packets:
+        assert packet.extensions[MID_ID] == b"v"
+        assert len(packet.extensions[SEND_TIME_ID]) == 3
+        assert packet.payload.split(b" ")[0] in (b"0", b"2", b"3", b"5")
+    assert [int.from_bytes(packet.extensions[TWCC_ID]) for packet in packets] == list(range(len(packets)))
+    other.send_rtcp(rtcp.receiver_report(1, []) + rtcp.nack(1, 2001, [packets[0].number]))
+    world.poll(0.05)
+    again = other.packets()
+    assert [packet.extensions[DEPENDENCY_ID] for packet in again] == [told[0]]
 
 
 def test_a_pause_begins_anew(world: World) -> None:
