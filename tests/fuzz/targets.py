@@ -6,12 +6,13 @@ write is read back the same.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 
 from media import codecs, sdp, stun
 from media.errors import InvalidSdp
-from media.rtp import keyframe, red, rtcp, rtx
+from media.rtp import dependency, keyframe, red, rtcp, rtx
 from media.rtp.history import History, Kept
 from media.rtp.nack import MAX_MISSING, NackGenerator
 from media.rtp.packet import Malformed, payload_end, payload_start
@@ -98,7 +99,12 @@ def description(data: bytes) -> None:
 
 
 def payload(data: bytes) -> None:
-    """Payload descriptors, RTX and RED."""
+    """Payload descriptors, dependency descriptors, RTX and RED."""
+    with contextlib.suppress(Malformed):
+        frame = dependency.parse(data, None)
+        assert frame.structure is not None
+        assert frame.switch & ~frame.present == 0
+        assert -1 <= dependency.best(frame.structure, frame.active or 0, 1, 1) < len(frame.structure.targets)
     for detect in keyframe.DETECTORS.values():
         assert detect(data) in (True, False)
     unwrapped = rtx.unwrap(data)
