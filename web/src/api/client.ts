@@ -69,8 +69,12 @@ export const api = {
   checkIn: (appointment: T.Id, query: { country?: string; language?: string } = {}) => get<T.CheckIn>(`/appointments/${appointment}/check-in`, query),
   saveCheckIn: (appointment: T.Id, input: { identity_confirmed: true; red_flags_read: true; country: string; place: string; callback_phone: string; language?: string }) =>
     send<T.CheckIn>("PUT", `/appointments/${appointment}/check-in`, input),
+  interpreting: () => get<T.Interpreting>("/me/interpreting"),
+  setOnDuty: (on_duty: boolean) => send<T.Interpreting>("PUT", "/me/interpreting", { on_duty }),
+  acceptInterpreting: (offer: T.Id) => send<T.GuestSession>("POST", `/interpreter-offers/${offer}/accept`, {}),
+  declineInterpreting: (offer: T.Id) => send<void>("POST", `/interpreter-offers/${offer}/decline`, {}),
   redeem: (secret: string) =>
-    send<{ guest_token: string; expires_at: T.Time; appointment_id: T.Id; role: string; name: string }>("POST", "/invitations/redeem", { secret }),
+    send<T.GuestSession>("POST", "/invitations/redeem", { secret }),
   consultation: (id: T.Id) => get<T.Consultation>(`/consultations/${id}`),
   notes: (id: T.Id) => get<T.Notes>(`/consultations/${id}/notes`),
   saveNotes: (id: T.Id, input: { text: string; version: number }) => send<T.Notes>("PUT", `/consultations/${id}/notes`, input),

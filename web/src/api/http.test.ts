@@ -49,6 +49,27 @@ describe("errors", () => {
   });
 });
 
+describe("the clock", () => {
+  const dated = (ms: number) => new Response("{}", { headers: { Date: new Date(ms).toUTCString() } });
+  it("goes by the server's when this device's is wrong by hours", async () => {
+    now = 5 * 3_600_000;
+    const http = client();
+    expect(http.time()).toBe(now);
+    answers = [() => dated(3_600_000)];
+    await http.request("/x");
+    now += 60_000;
+    expect(http.time()).toBe(3_660_000);
+  });
+  it("takes a small difference for the way there and back", async () => {
+    now = 10_000;
+    const http = client();
+    answers = [() => dated(12_000), () => json(200, {})];
+    await http.request("/x");
+    await http.request("/x");
+    expect(http.time()).toBe(10_000);
+  });
+});
+
 describe("the session", () => {
   it("sends the access token", async () => {
     const http = client();

@@ -40,6 +40,9 @@ const BASE = "/api/v1";
 /** Refresh this long before the access token ends, so that no call meets an expired one. */
 const EARLY_MS = 60_000;
 
+/** Clocks that differ by less are the same. */
+const CLOCK_TOLERANCE_MS = 5_000;
+
 type Listener = (signedIn: SignedIn | null) => void;
 
 /** Holds the access token in memory, renews it by the HttpOnly cookie, and speaks problem+json. */
@@ -47,6 +50,8 @@ export class Http {
   private access: { token: string; expires: number } | null = null;
   private refreshing: Promise<SignedIn | null> | null = null;
   private listeners = new Set<Listener>();
+  /** What the server's clock is ahead of this device's, in milliseconds. */
+  private ahead = 0;
 
   constructor(
     private readonly send: typeof fetch = (input, init) => fetch(input, init),
@@ -68,6 +73,11 @@ export class Http {
   forget(): void {
     this.access = null;
     this.listeners.forEach((tell) => tell(null));
+  }
+
+  /** The server's time by its last answer: people's own clocks may be wrong by hours. */
+  time(): number {
+    return this.now() + this.ahead;
   }
 
   /** A token that is good for at least a moment, or null when nobody is signed in. */
@@ -94,6 +104,12 @@ export class Http {
       this.refreshing = null;
     });
     return this.refreshing;
+  }
+
+  private compare(said: string | null): void {
+    const difference = Date.parse(said ?? "") - this.now();
+    // The header has whole seconds, and answers take a moment: only a clock that is really wrong counts.
+    if (!Number.isNaN(difference)) this.ahead = Math.abs(difference) < CLOCK_TOLERANCE_MS ? 0 : difference;
   }
 
   private exclusively<T>(act: () => Promise<T>): Promise<T> {
@@ -149,6 +165,7 @@ export class Http {
       if (error instanceof DOMException && error.name === "AbortError") throw error;
       throw new ApiError(0, { code: "offline", detail: "The server could not be reached." });
     }
+    this.compare(answer.headers.get("Date"));
     if (answer.ok) return answer;
     let problem: Record<string, unknown> = {};
     try {

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import { Button, Message } from "./base";
+import { rememberGuest, rememberedGuest, type Guest } from "./guest";
 import { Frame } from "./parts/Frame";
 import { useVisitSession } from "./parts/hooks";
 import { VisitFlow } from "./parts/VisitFlow";
@@ -9,25 +10,6 @@ import { useVisitText, type VisitText } from "./text";
 import "./visit.css";
 import "./call.css";
 
-interface Guest {
-  guest_token: string;
-  expires_at: string;
-  appointment_id: string;
-  role: string;
-  name: string;
-}
-
-/** The link's secret works once; what it was exchanged for survives a reload of this tab. */
-const STORAGE_KEY = "bedside.guest";
-
-function remembered(): Guest | null {
-  try {
-    const guest = JSON.parse(window.sessionStorage.getItem(STORAGE_KEY) ?? "null") as Guest | null;
-    return guest && Date.parse(guest.expires_at) > Date.now() ? guest : null;
-  } catch {
-    return null;
-  }
-}
 
 /** Takes the secret out of the address, so that it stays in neither history nor screenshots. */
 function takeSecret(): string | null {
@@ -40,7 +22,7 @@ function takeSecret(): string | null {
 export function GuestJoin() {
   const text = useVisitText();
   const [secret] = useState(takeSecret);
-  const [guest, setGuest] = useState<Guest | null>(() => (secret ? null : remembered()));
+  const [guest, setGuest] = useState<Guest | null>(() => (secret ? null : rememberedGuest()));
   const [problem, setProblem] = useState<"gone" | "missing" | "failed" | null>(null);
   const [busy, setBusy] = useState(false);
 
@@ -50,7 +32,7 @@ export function GuestJoin() {
     setProblem(null);
     try {
       const redeemed = await api.redeem(secret);
-      window.sessionStorage.setItem(STORAGE_KEY, JSON.stringify(redeemed));
+      rememberGuest(redeemed);
       setGuest(redeemed);
     } catch (error) {
       const gone = error instanceof ApiError && (error.status === 410 || error.status === 404);
@@ -61,7 +43,7 @@ export function GuestJoin() {
   }
 
   useEffect(() => {
-    if (!secret && !remembered()) setProblem("missing");
+    if (!secret && !rememberedGuest()) setProblem("missing");
   }, [secret]);
 
   if (guest) return <GuestVisit guest={guest} text={text} />;

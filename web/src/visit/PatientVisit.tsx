@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from "react";
 import { ButtonLink } from "../design";
 import { api } from "../api/client";
+import { http } from "../api/http";
 import type { CheckIn } from "../api/types";
 import { useResource } from "../api/useResource";
 import { Button, Message } from "./base";
@@ -38,12 +39,12 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
   const files = useMemo(() => visitFiles(id), [id]);
   const opensAt = data?.visit_opens_at;
   const refused = view?.failure?.code ?? null;
-  const early = refused === "visit_not_open" && opensAt !== undefined && Date.now() < Date.parse(opensAt);
+  const early = refused === "visit_not_open" && opensAt !== undefined && http.time() < Date.parse(opensAt);
 
   useEffect(() => {
     if (!early || opensAt === undefined) return undefined;
     // Never far ahead: a device that slept through the minute notices within the next.
-    const wait = Math.min(60_000, Math.max(1_000, Date.parse(opensAt) - Date.now()));
+    const wait = Math.min(60_000, Math.max(1_000, Date.parse(opensAt) - http.time()));
     const timer = window.setTimeout(() => setAttempt((count) => count + 1), wait);
     return () => window.clearTimeout(timer);
   }, [early, opensAt, attempt]);

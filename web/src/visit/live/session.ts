@@ -16,6 +16,7 @@ import {
 import type { LinkState, SignalingError } from "./link";
 import { VisitMedia } from "./media";
 import type { Audience, LiveChatMessage, MediaOffer, ServerEvent, Snapshot, VisitToken } from "./protocol";
+import { rememberedOff, rememberOff } from "./off";
 import type { PathState } from "./publisher";
 import { VisitSignaling } from "./signaling";
 import { reduceVisit, type VisitAction, type VisitState } from "./state";
@@ -104,7 +105,7 @@ export class VisitSession {
       seatTaken: false,
       visit: null,
       tracks: {},
-      local: { ...NO_MEDIA, speaker: rememberedChoice().speaker ?? null },
+      local: { ...NO_MEDIA, speaker: rememberedChoice().speaker ?? null, ...rememberedOff(appointmentId) },
       path: "idle",
       hand: false,
       joining: false,
@@ -255,6 +256,9 @@ export class VisitSession {
     const { camera, microphone } = this.view.local;
     if (camera !== capture.camera) stopTracks(camera);
     if (microphone !== capture.microphone) stopTracks(microphone);
+    const { muted, cameraOff } = this.view.local;
+    if (capture.microphone) capture.microphone.enabled = !muted;
+    if (capture.camera) capture.camera.enabled = !cameraOff;
     this.updateLocal(capture);
     if (rememberedChoice().blur && camera !== capture.camera) void this.setBlurred(true);
     else this.publishAll();
@@ -262,6 +266,7 @@ export class VisitSession {
 
   setMuted(muted: boolean): void {
     this.updateLocal({ muted });
+    rememberOff(this.appointmentId, this.view.local);
     const { microphone } = this.view.local;
     if (microphone) microphone.enabled = !muted;
     this.media?.mute("microphone", muted, microphone);
@@ -269,6 +274,7 @@ export class VisitSession {
 
   setCameraOff(cameraOff: boolean): void {
     this.updateLocal({ cameraOff });
+    rememberOff(this.appointmentId, this.view.local);
     this.applyCamera();
   }
 
@@ -416,6 +422,11 @@ export class VisitSession {
   }
 
   private takeSnapshot(snapshot: Snapshot, seatTaken: boolean): void {
+    if (this.view.visit === null) {
+      // A page that was reloaded takes its own hand from what the others see.
+      const own = snapshot.participants.find(({ participant_id }) => participant_id === snapshot.you.participant_id);
+      this.update({ hand: own?.hand ?? false });
+    }
     this.dispatch({ type: "snapshot", snapshot });
     this.followMode();
     const newest = snapshot.last_messages.at(-1);

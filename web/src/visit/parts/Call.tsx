@@ -208,7 +208,7 @@ export function Call({
 function CallTime({ started, running }: { started: string | null; running: boolean }) {
   const now = useNow();
   const [seen, setSeen] = useState<number | null>(null);
-  if (running && seen === null) setSeen(Date.now());
+  if (running && seen === null) setSeen(now);
   const begun = started ? Date.parse(started) : seen;
   if (begun === null) return null;
   const seconds = Math.max(0, Math.floor((now - begun) / 1000));

@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { http } from "../../api/http";
 import type { VisitToken } from "../live/protocol";
 import { VisitSession, type VisitView } from "../live/session";
 import { meter } from "../live/sound";
@@ -28,11 +29,11 @@ export function useVisitSession(
 const subscribeToNothing = (): (() => void) => () => undefined;
 const viewNothing = (): null => null;
 
-/** The present, renewed every `everyMs`. */
+/** The present by the server's clock, renewed every `everyMs`. */
 export function useNow(everyMs = 1_000): number {
-  const [now, setNow] = useState(() => Date.now());
+  const [now, setNow] = useState(() => http.time());
   useEffect(() => {
-    const timer = window.setInterval(() => setNow(Date.now()), everyMs);
+    const timer = window.setInterval(() => setNow(http.time()), everyMs);
     return () => window.clearInterval(timer);
   }, [everyMs]);
   return now;
