@@ -63,11 +63,14 @@ class Meeting:
         await asyncio.gather(patient.sees_movement(), doctor.sees_movement())
 
 
-async def invite(doctor: Visitor, name: str) -> str:
-    """The doctor makes a link for a guest."""
+async def invite(doctor: Visitor, name: str, role: str = "Relative or carer") -> str:
+    """The doctor makes a link for somebody without an account."""
     desk = doctor.page
     await desk.get_by_role("button", name="Invite").click()
     dialog = desk.get_by_role("dialog")
+    if role != "Relative or carer":
+        await dialog.get_by_role("button", name="Who is it").click()
+        await desk.get_by_role("option", name=role).click()
     await dialog.get_by_label("Name").fill(name)
     await dialog.get_by_role("button", name="Make the link").click()
     link = await dialog.get_by_role("textbox", name="Link").input_value()

@@ -29,6 +29,14 @@ async def test_hold_call_back_and_hand_over(arrive: Arrive, meeting: Meeting) ->
     await expect(page.get_by_text("You're next")).to_be_visible()
     await expect(page).to_have_title("You're next")
 
+    # Who runs late says so once, and everybody who waits reads it.
+    await desk.get_by_role("button", name="Running late").click()
+    await desk.get_by_role("option", name="20 minutes late").click()
+    await expect(page.get_by_text("is running about 20 minutes late.")).to_be_visible()
+    await desk.get_by_role("button", name="Running late").click()
+    await desk.get_by_role("option", name="On time").click()
+    await expect(page.get_by_text("is running about")).to_have_count(0)
+
     await choose("Put on hold")
     await expect(page.get_by_role("heading", name="asked you to wait a moment")).to_be_visible()
 
