@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from consultations import people_routes, routes
+from consultations import file_routes, people_routes, routes
 from consultations.conversation import Conversation
 from consultations.invitations import Invitations
 from consultations.ports import Appointments, Invoices, People, Prescriptions, Visits
@@ -47,5 +47,6 @@ def setup(
     context.jobs.every(1.0, "consultations.interpreters", service.interpreters.turn)
     context.routes.append(people_routes.build(service, policy))
     context.routes.append(routes.build(service, context.settings.public_url))
+    context.routes.append(file_routes.build(service))
     subscribe(context.subscriptions, service)
     return service

@@ -137,14 +137,17 @@ async def page(
     return [MessageRow(*row) for row in rows]
 
 
-async def unread(tx: Transaction, consultation_id: UUID, participant_id: UUID, clinician: bool) -> int:
+async def unread(
+    tx: Transaction, consultation_id: UUID, participant_id: UUID, clinician: bool, since: datetime | None
+) -> int:
     count = await tx.fetchval(
         "SELECT count(*) FROM chat_messages WHERE consultation_id = $1 AND participant_id <> $2 "
         "AND (audience = 'all' OR $3) AND seq > COALESCE((SELECT last_seq FROM chat_reads "
-        "WHERE consultation_id = $1 AND participant_id = $2), 0)",
+        "WHERE consultation_id = $1 AND participant_id = $2), 0) AND ($4::timestamptz IS NULL OR sent_at >= $4)",
         consultation_id,
         participant_id,
         clinician,
+        since,
     )
     return int(count)
 
@@ -179,9 +182,11 @@ async def files(tx: Transaction, consultation_id: UUID, file_ids: list[UUID]) ->
     return {row["id"]: FileRow(*row) for row in rows}
 
 
-async def file_was_sent(tx: Transaction, consultation_id: UUID, file_id: UUID, clinician: bool) -> bool:
+async def file_was_sent(
+    tx: Transaction, consultation_id: UUID, file_id: UUID, clinician: bool, since: datetime | None
+) -> bool:
     sql = (
         "SELECT true FROM chat_messages WHERE consultation_id = $1 AND file_id = $2 "
-        "AND (audience = 'all' OR $3) LIMIT 1"
+        "AND (audience = 'all' OR $3) AND ($4::timestamptz IS NULL OR sent_at >= $4) LIMIT 1"
     )
-    return bool(await tx.fetchval(sql, consultation_id, file_id, clinician))
+    return bool(await tx.fetchval(sql, consultation_id, file_id, clinician, since))

@@ -153,9 +153,12 @@ class Conversation:
         more = len(rows) > PAGE
         return [await self._message(visit.patient_id, row, files) for row in reversed(rows[:PAGE])], more
 
-    async def unread(self, consultation_id: UUID, participant_id: UUID, *, clinician: bool) -> int:
+    async def unread(
+        self, consultation_id: UUID, participant_id: UUID, *, clinician: bool, since: datetime | None = None
+    ) -> int:
+        """``since`` as in ``history``."""
         async with self._database.reading() as tx:
-            return await repository.unread(tx, consultation_id, participant_id, clinician)
+            return await repository.unread(tx, consultation_id, participant_id, clinician, since)
 
     async def transcript(self, consultation_id: UUID, patient_id: UUID, *, clinician: bool) -> list[ChatMessage]:
         """All of it, oldest first."""
@@ -194,15 +197,25 @@ class Conversation:
         return FileView(file_id=file_id, name=shown, size=len(content), content_type=content_type)
 
     async def open_file(
-        self, principal: Principal, consultation_id: UUID, patient_id: UUID, file_id: UUID, *, clinician: bool
+        self,
+        principal: Principal,
+        consultation_id: UUID,
+        patient_id: UUID,
+        file_id: UUID,
+        *,
+        clinician: bool,
+        since: datetime | None = None,
     ) -> tuple[str, str, bytes]:
-        """Name, content type and content. A file sent to clinicians alone is there for them alone."""
+        """Name, content type and content. A file sent to clinicians alone is there for them alone.
+
+        ``since`` hides what was sent before somebody came.
+        """
         async with self._database.transaction() as tx:
             row = await repository.file(tx, consultation_id, file_id)
             if row is None:
                 raise NotFound()
             own = row.participant_id == principal.id
-            if not own and not await repository.file_was_sent(tx, consultation_id, file_id, clinician):
+            if not own and not await repository.file_was_sent(tx, consultation_id, file_id, clinician, since):
                 raise NotFound()
             await tx.audit(
                 "consultation.file_read",

@@ -173,6 +173,13 @@ async def close_stays(
     )
 
 
+async def first_joined(tx: Transaction, consultation_id: UUID, participant_id: UUID) -> datetime | None:
+    """When somebody was first in the call."""
+    sql = "SELECT min(joined_at) FROM stays WHERE consultation_id = $1 AND participant_id = $2"
+    found: datetime | None = await tx.fetchval(sql, consultation_id, participant_id)
+    return found
+
+
 async def stays(tx: Transaction, consultation_id: UUID) -> list[StayRow]:
     sql = "SELECT participant_id, role, joined_at, left_at FROM stays WHERE consultation_id = $1 ORDER BY joined_at"
     return [StayRow(*row) for row in await tx.fetch(sql, consultation_id)]

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
-
-from aiohttp import BodyPartReader, web
-
 from consultations.errors import (
     InvitationGone,
     NotesChanged,
     NotPossibleNow,
     NotVerified,
-    UnsupportedFile,
     VisitNotOpen,
 )
 from consultations.schemas import (
     Complete,
     ConsultationView,
-    FileView,
     GuestSession,
     Invitation,
     InvitationList,
@@ -31,12 +24,10 @@ from consultations.schemas import (
     VideoToken,
 )
 from consultations.service import Consultations
-from consultations.uploads import MAX_FILE_BYTES
-from core.errors import BodyTooLarge, Forbidden, InvalidInput, NotFound
+from core.errors import Forbidden, NotFound
 from core.http.routes import Answer, Call, Routes
 
 NO_STORE = {"Cache-Control": "no-store"}
-MULTIPART_OVERHEAD = 64 * 1024  # boundaries and headers around the one part
 
 
 def build(service: Consultations, public_url: str) -> Routes:
@@ -158,65 +149,4 @@ def build(service: Consultations, public_url: str) -> Routes:
         """Complete the consultation; it also ends the call"""
         return await service.complete(call.principal, call.id(), call.body.summary, call.body.outcome)
 
-    @routes.post(
-        "/consultations/{id}/files",
-        action="consultation.files",
-        returns=FileView,
-        status=201,
-        upload=True,
-        max_body_bytes=MAX_FILE_BYTES + MULTIPART_OVERHEAD,
-        errors=(Forbidden, NotFound, BodyTooLarge, UnsupportedFile),
-        idempotency="none",
-    )
-    async def add_file(call: Call[None, None]) -> FileView:
-        """Add a picture or document to send in the chat"""
-        found = await service.require(call.principal, "consultation.files", call.id())
-        name, content = await _one_file(call.request)
-        return await service.conversation.add_file(call.principal, found.id, found.patient_id, name, content)
-
-    @routes.get(
-        "/consultations/{id}/files/{file_id}",
-        action="consultation.files",
-        content_type="application/octet-stream",
-        errors=(Forbidden, NotFound),
-    )
-    async def read_file(call: Call[None, None]) -> Answer:
-        """A file that was sent in the chat"""
-        found = await service.require(call.principal, "consultation.files", call.id())
-        name, content_type, content = await service.conversation.open_file(
-            call.principal,
-            found.id,
-            found.patient_id,
-            call.id("file_id"),
-            clinician=call.principal.role == "practitioner",
-        )
-        headers = {
-            **NO_STORE,
-            "Content-Disposition": f"inline; filename*=UTF-8''{quote(name)}",
-            "X-Content-Type-Options": "nosniff",
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-        }
-        return Answer(content, headers=headers, content_type=content_type)
-
     return routes
-
-
-async def _one_file(request: web.Request) -> tuple[str | None, bytes]:
-    """The part named ``file``, read up to its limit."""
-    if not request.content_type.startswith("multipart/form-data"):
-        raise UnsupportedFile("Send the file as multipart/form-data")
-    try:
-        reader = await request.multipart()
-        part: Any = await reader.next()
-        if not isinstance(part, BodyPartReader) or part.name != "file":
-            raise InvalidInput.of("file", "one part named file is expected")
-        content = bytearray()
-        while chunk := await part.read_chunk(64 * 1024):
-            content += chunk
-            if len(content) > MAX_FILE_BYTES:
-                raise BodyTooLarge()
-    except (ValueError, AssertionError):
-        raise InvalidInput.of("file", "this is not a well-formed upload") from None
-    if not content:
-        raise InvalidInput.of("file", "the file is empty")
-    return part.filename, bytes(content)

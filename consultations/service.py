@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -33,7 +34,7 @@ from consultations.schemas import (
 from core.clock import rfc3339
 from core.context import Context
 from core.database import Transaction
-from core.errors import NotFound
+from core.errors import Forbidden, NotFound
 from core.ids import uuid7
 from core.security.policy import Relation
 from core.security.principal import Principal
@@ -53,6 +54,13 @@ def relations(principal: Principal, patient_id: UUID, practitioner_id: UUID) -> 
     if principal.role == "practitioner" and principal.person_id == practitioner_id:
         found.append("own")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class GuestPlace:
+    consultation_id: UUID
+    patient_id: UUID
+    since: datetime
 
 
 class Consultations:
@@ -111,6 +119,17 @@ class Consultations:
         now = self._context.clock.now()
         lifecycle.require_open(found.status, found.opens_at, found.closes_at, now)
         return self._video_token(invitation.id, invitation.role, found, now)
+
+    async def guest_place(self, principal: Principal) -> GuestPlace:
+        """Where somebody who came by invitation is, and since when; refused to who was never let in."""
+        invitation = await self.invitations.living(principal.id)
+        found = await self._appointment(invitation.consultation_id)
+        lifecycle.require_open(found.status, found.opens_at, found.closes_at, self._context.clock.now())
+        async with self._database.reading() as tx:
+            since = await repository.first_joined(tx, found.id, invitation.id)
+        if since is None:
+            raise Forbidden()
+        return GuestPlace(found.id, found.patient_id, since)
 
     def _video_token(
         self,

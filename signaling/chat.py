@@ -112,7 +112,7 @@ class VisitChat:
             return [], 0
         visit, who, clinician = UUID(seat.appointment_id), UUID(seat.participant_id), seat.role in CLINICIANS
         messages, _ = await self._chat.history(visit, clinician=clinician, before=None, since=since(person))
-        return messages, await self._chat.unread(visit, who, clinician=clinician)
+        return messages, await self._chat.unread(visit, who, clinician=clinician, since=since(person))
 
     async def message(self, appointment_id: str, message_id: str) -> Message | None:
         return await self._chat.message(UUID(appointment_id), UUID(message_id))

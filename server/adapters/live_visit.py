@@ -117,5 +117,7 @@ class DurableChat:
         )
         return [message.model_dump(mode="json") for message in messages], more
 
-    async def unread(self, appointment_id: UUID, participant_id: UUID, *, clinician: bool) -> int:
-        return await self._conversation.unread(appointment_id, participant_id, clinician=clinician)
+    async def unread(
+        self, appointment_id: UUID, participant_id: UUID, *, clinician: bool, since: datetime | None
+    ) -> int:
+        return await self._conversation.unread(appointment_id, participant_id, clinician=clinician, since=since)

@@ -99,7 +99,7 @@ async def test_chat_with_files_marks_privacy_and_a_past(arrive: Arrive, meeting:
     # Written without a connection: it waits, and arrives once, when there is one again. The others see what happened.
     tile = doctor.page.get_by_test_id("person-tile")
     await line.cut()
-    await expect(patient.page.get_by_text("The connection was lost. We're bringing you back…")).to_be_visible()
+    await expect(patient.page.locator(".v-banner")).to_contain_text("The connection was lost. We're bringing you back…")
     await expect(tile).to_contain_text("Coming back…")
     await patient.say("In Ziguinchor, by the river")
     await expect(chat.get_by_text("Sending…")).to_be_visible()

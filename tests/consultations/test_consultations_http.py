@@ -279,3 +279,59 @@ async def test_files_are_checked_encrypted_and_shown_to_the_two(clinic: Clinic) 
     answer = await clinic.client.get(f"/api/v1{path}/{made['file_id']}", headers=doctor)
     assert (answer.status, await answer.read()) == (200, PNG)
     assert (await clinic.call((uuid7(), "practitioner"), "GET", f"{path}/{made['file_id']}"))[0] == 403
+
+
+async def test_the_invited_share_files_of_their_own_time_alone(clinic: Clinic) -> None:
+    """Before they are let in nothing; afterwards what is sent to all, not what was sent before, nor to clinicians."""
+
+    async def upload(path: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        form = FormData(quote_fields=False)
+        form.add_field("file", PNG, filename="letter.png", content_type="image/png")
+        answer = await clinic.client.post(f"/api/v1{path}", data=form, headers=headers)
+        return answer.status, await answer.json()
+
+    async def send(who: UUID, role: str, file: dict[str, Any], audience: Any = "all") -> None:
+        await clinic.service.conversation.send(
+            clinic.visit,
+            who,
+            role=role,
+            name="N",
+            client_id=file["file_id"],
+            text=None,
+            file_id=UUID(file["file_id"]),
+            audience=audience,
+        )
+
+    async def read(file: dict[str, Any], headers: dict[str, str]) -> int:
+        answer = await clinic.client.get(f"/api/v1/guest/files/{file['file_id']}", headers=headers)
+        return answer.status
+
+    files = f"/consultations/{clinic.visit}/files"
+    doctor = clinic.sessions.sign_in(clinic.doctor, "practitioner")
+    _, before = await upload(files, doctor)
+    await send(clinic.doctor, "practitioner", before)
+    _, made = await clinic.call(
+        clinic.as_doctor, "POST", f"/consultations/{clinic.visit}/invitations", {"role": "guest", "name": "Binta"}
+    )
+    _, session = await clinic.call(None, "POST", "/invitations/redeem", {"secret": made["url"].partition("#")[2]})
+    guest = {"Authorization": f"Bearer {session['guest_token']}"}
+    assert (await upload("/guest/files", {}))[0] == 401
+    assert (await upload("/guest/files", doctor))[0] == 401
+    assert (await upload("/guest/files", guest))[0] == 403
+    assert await read(before, guest) == 403
+
+    await clinic.service.course.joined(clinic.visit, UUID(made["id"]), "guest", datetime.now(UTC))
+    assert await read(before, guest) == 404
+    _, after = await upload(files, doctor)
+    assert await read(after, guest) == 404  # not sent yet
+    await send(clinic.doctor, "practitioner", after)
+    _, private = await upload(files, doctor)
+    await send(clinic.doctor, "practitioner", private, "clinicians")
+    status, own = await upload("/guest/files", guest)
+    assert status == 201
+    await send(UUID(made["id"]), "guest", own)
+    assert [await read(each, guest) for each in (after, private, own)] == [200, 404, 200]
+    assert (await clinic.client.get(f"/api/v1{files}/{own['file_id']}", headers=doctor)).status == 200
+    await clinic.client.delete(f"/api/v1/consultations/{clinic.visit}/invitations/{made['id']}", headers=doctor)
+    assert await read(after, guest) == 410
+    assert (await upload("/guest/files", guest))[0] == 410

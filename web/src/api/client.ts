@@ -6,6 +6,12 @@ const get = <R>(path: string, query?: Query) => http.request<R>(path, { query })
 const send = <R>(method: "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown, idempotencyKey?: string) =>
   http.request<R>(path, { method, body, idempotencyKey });
 
+function formOf(file: File): FormData {
+  const form = new FormData();
+  form.append("file", file);
+  return form;
+}
+
 /** Every call of the protocol that the pages make, by name. */
 export const api = {
   // identity
@@ -79,12 +85,10 @@ export const api = {
   notes: (id: T.Id) => get<T.Notes>(`/consultations/${id}/notes`),
   saveNotes: (id: T.Id, input: { text: string; version: number }) => send<T.Notes>("PUT", `/consultations/${id}/notes`, input),
   complete: (id: T.Id, input: { summary: string; outcome?: string }) => send<T.Consultation>("POST", `/consultations/${id}/complete`, input),
-  upload: (id: T.Id, file: File) => {
-    const form = new FormData();
-    form.append("file", file);
-    return http.request<{ file_id: T.Id; name: string; size: number; content_type: string }>(`/consultations/${id}/files`, { method: "POST", form });
-  },
+  upload: (id: T.Id, file: File) => http.request<T.ChatFile>(`/consultations/${id}/files`, { method: "POST", form: formOf(file) }),
   file: (id: T.Id, file: T.Id) => http.blob(`/consultations/${id}/files/${file}`),
+  guestUpload: (guestToken: string, file: File) => http.request<T.ChatFile>("/guest/files", { method: "POST", form: formOf(file), token: guestToken }),
+  guestFile: (guestToken: string, file: T.Id) => http.blob(`/guest/files/${file}`, guestToken),
 
   // records
   entries: (patient: T.Id, query?: { cursor?: string; limit?: number; kind?: string }) => get<T.Page<T.RecordEntry>>(`/patients/${patient}/medical-records`, query),

@@ -134,9 +134,9 @@ export class Http {
     }
   }
 
-  /** A file behind the session, as a blob. */
-  async blob(path: string): Promise<Blob> {
-    const token = await this.accessToken();
+  /** A file behind the session, or behind another bearer, as a blob. */
+  async blob(path: string, guestToken?: string): Promise<Blob> {
+    const token = guestToken ?? (await this.accessToken());
     const answer = await this.fetch(path, { method: "GET" }, token);
     return answer.blob();
   }

@@ -73,6 +73,7 @@ export type Consultation = {
 };
 export type Notes = { text: string; version: number; saved_at: Time | null };
 export type Invitation = { id: Id; url: string; expires_at: Time };
+export type ChatFile = { file_id: Id; name: string; size: number; content_type: string };
 export type GuestSession = { guest_token: string; expires_at: Time; appointment_id: Id; role: "interpreter" | "guest"; name: string };
 export type Interpreting = { languages: string[]; on_duty: boolean; offers: { id: Id; language: string; expires_at: Time }[] };
 export type InvitationInfo = {

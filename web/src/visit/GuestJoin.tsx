@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import { Button, Message } from "./base";
+import { guestFiles } from "./files";
 import { rememberGuest, rememberedGuest, type Guest } from "./guest";
 import { Frame } from "./parts/Frame";
 import { useVisitSession } from "./parts/hooks";
@@ -74,6 +75,7 @@ export function GuestJoin() {
 
 function GuestVisit({ guest, text }: { guest: Guest; text: VisitText }) {
   const [attempt, setAttempt] = useState(0);
+  const [files] = useState(() => guestFiles(guest.guest_token));
   const { session, view } = useVisitSession(
     guest.appointment_id,
     () => api.guestVideoToken(guest.guest_token),
@@ -87,6 +89,7 @@ function GuestVisit({ guest, text }: { guest: Guest; text: VisitText }) {
       view={view}
       text={text}
       guest
+      files={files}
       intro={
         <p className="v-check-who">
           {text("guest.name", { name: guest.name })}{" "}

@@ -15,7 +15,8 @@ export function CallBanner({ session, view, text }: { session: VisitSession; vie
         : null;
   if (lost) {
     return (
-      <div className="v-banner" data-tone="busy" role="status">
+      // A lost connection is said by the announcer, in the waiting room too.
+      <div className="v-banner" data-tone="busy" role={online && connection === "reconnecting" ? undefined : "status"}>
         <i className="v-spinner" />
         <span>{lost}</span>
       </div>
