@@ -10,9 +10,12 @@ import pytest
 from arrivals import ALLOWS, DENIES, DEVICES, FLAGS, SIZES, Arrive, ArriveInFirefox, chromium
 from firefox import Firefox, FirefoxVisitor
 from meeting import Meeting
-from playwright.async_api import Browser, Playwright, async_playwright
+from playwright.async_api import Browser, Playwright, async_playwright, expect
 from server_process import Demonstration
 from visitor import Visitor
+
+# Several browsers, encoders and the whole house share the cores: five seconds can pass without anything being wrong.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
