@@ -30,31 +30,29 @@ def picture(width: int = 64, height: int = 48) -> bytes:
 
 
 class Line:
-    """A person's live connections, which can be cut and kept away."""
+    """A person's live connections, which can be cut."""
 
-    def __init__(self) -> None:
+    def __init__(self, person: Visitor) -> None:
+        self._person = person
         self._open: list[WebSocketRoute] = []
-        self._away = False
 
-    async def through(self, person: Visitor) -> None:
-        """From now on this person's sockets pass here."""
-        await person.page.route_web_socket("**/socket.io/**", self._carry)
+    async def watch(self) -> None:
+        """Before the person opens a page: from now on their sockets are known here."""
+        await self._person.page.route_web_socket("**/socket.io/**", self._carry)
 
     def _carry(self, socket: WebSocketRoute) -> None:
-        if self._away:
-            asyncio.ensure_future(socket.close(code=1011))  # noqa: RUF006  # the page waits for it, nobody else
-            return
         socket.connect_to_server()
         self._open.append(socket)
 
     async def cut(self) -> None:
-        self._away = True
+        """No network for the page; what was open is closed, which the browser's own switch leaves open."""
+        await self._person.page.context.set_offline(True)
         for socket in self._open:
             await socket.close(code=1011)
         self._open.clear()
 
-    def mend(self) -> None:
-        self._away = False
+    async def mend(self) -> None:
+        await self._person.page.context.set_offline(False)
 
 
 async def attach(person: Visitor, name: str, kind: str, content: bytes) -> None:
@@ -67,8 +65,8 @@ async def attach(person: Visitor, name: str, kind: str, content: bytes) -> None:
 
 async def test_chat_with_files_marks_privacy_and_a_past(arrive: Arrive, meeting: Meeting) -> None:
     patient, doctor = await arrive("phone"), await arrive("desktop")
-    line = Line()
-    await line.through(patient)
+    line = Line(patient)
+    await line.watch()
     await meeting.begin(patient, doctor)
     await open_chats(patient, doctor)
     chat, desk = patient.page.get_by_test_id("chat"), doctor.page.get_by_test_id("chat")
@@ -99,12 +97,12 @@ async def test_chat_with_files_marks_privacy_and_a_past(arrive: Arrive, meeting:
     # Written without a connection: it waits, and arrives once, when there is one again. The others see what happened.
     tile = doctor.page.get_by_test_id("person-tile")
     await line.cut()
-    await expect(patient.page.locator(".v-banner")).to_contain_text("The connection was lost. We're bringing you back…")
+    await expect(patient.page.locator(".v-banner")).to_contain_text("You're offline.")
     await expect(tile).to_contain_text("Coming back…")
     await patient.say("In Ziguinchor, by the river")
     await expect(chat.get_by_text("Sending…")).to_be_visible()
     await doctor.say("Are you there?")
-    line.mend()
+    await line.mend()
     await doctor.reads("In Ziguinchor, by the river")
     await patient.reads("Are you there?")
     await expect(tile).not_to_contain_text("Coming back…")

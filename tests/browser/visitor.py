@@ -46,4 +46,4 @@ class Visitor(Person):
         await chat.get_by_role("button", name="Send").click()
 
     async def reads(self, words: str) -> None:
-        await self.page.get_by_test_id("chat").locator(".v-bubble", has_text=words).wait_for(timeout=10_000)
+        await self.page.get_by_test_id("chat").locator(".v-bubble", has_text=words).wait_for(timeout=20_000)
