@@ -40,7 +40,7 @@ class Watcher:
     sid: str
     principal: Principal
     practitioner_id: str | None
-    shown: list[dict[str, Any]] | None = None
+    shown: dict[str, Any] | None = None
 
 
 def items(waiters: list[Waiter], now: float, history: History, late_s: int = 0) -> list[dict[str, Any]]:
@@ -139,16 +139,18 @@ class PracticeNamespace(Edge):
                 log.exception("practice_list_failed")
 
     async def _send(self, changed: set[str | None]) -> None:
-        lists: dict[str, list[dict[str, Any]]] = {}
+        lists: dict[str, dict[str, Any]] = {}
 
-        async def of(practitioner_id: str) -> list[dict[str, Any]]:
+        async def of(practitioner_id: str) -> dict[str, Any]:
             if practitioner_id not in lists:
-                lists[practitioner_id] = items(
+                late_s = await self._lists.late(practitioner_id)
+                found = items(
                     await self._lists.waiters(practitioner_id),
                     self._context.clock.now().timestamp(),
                     await self._lists.history(practitioner_id),
-                    await self._lists.late(practitioner_id),
+                    late_s,
                 )
+                lists[practitioner_id] = {"items": found, "late_s": late_s}
             return lists[practitioner_id]
 
         self._long = False
@@ -162,11 +164,12 @@ class PracticeNamespace(Edge):
                     continue
                 shown = await of(watcher.practitioner_id)
             else:
-                shown = [item for each in await self._lists.practitioners() for item in await of(each)]
-            self._long |= len(shown) > LONG
+                everybody = [item for each in await self._lists.practitioners() for item in (await of(each))["items"]]
+                shown = {"items": everybody, "late_s": None}
+            self._long |= len(shown["items"]) > LONG
             if shown != watcher.shown:
                 watcher.shown = shown
-                await self._emit(watcher, "waiting.list", {"items": shown})
+                await self._emit(watcher, "waiting.list", shown)
 
     # Acts
 

@@ -33,7 +33,10 @@ async def test_hold_call_back_and_hand_over(arrive: Arrive, meeting: Meeting) ->
     await desk.get_by_role("button", name="Running late").click()
     await desk.get_by_role("option", name="20 minutes late").click()
     await expect(page.get_by_text("is running about 20 minutes late.")).to_be_visible()
-    await desk.get_by_role("button", name="Running late").click()
+    await doctor.reload()
+    late = desk.get_by_role("button", name="Running late")
+    await expect(late).to_contain_text("20 minutes late")
+    await late.click()
     await desk.get_by_role("option", name="On time").click()
     await expect(page.get_by_text("is running about")).to_have_count(0)
 

@@ -65,7 +65,7 @@ export function PracticeDay() {
               })}`}
           </p>
         </div>
-        <Late practice={practice} text={text} />
+        {own && <Late practice={practice} text={text} />}
       </header>
       <div className="v-day-columns">
         <WaitingPanel practice={practice} own={own} text={text} now={now} onAdmit={admit} />
@@ -145,25 +145,27 @@ function Timeline({
 const LATE_STEPS = [0, 5, 10, 15, 20, 30, 45, 60];
 
 function Late({ practice, text }: { practice: Practice; text: VisitText }) {
-  const [minutes, setMinutes] = useState(0);
+  const [chosen, setChosen] = useState<number | null>(null);
   const [told, setTold] = useState<string | null>(null);
+  // What the server says stands, also after a reload; a choice of this moment is shown before it has gone round.
+  const minutes = chosen ?? practice.lateMinutes ?? 0;
+  const steps = LATE_STEPS.includes(minutes) ? LATE_STEPS : [...LATE_STEPS, minutes].sort((a, b) => a - b);
   return (
     <div className="v-late">
       <Select
         label={text("day.late")}
         value={String(minutes)}
-        options={LATE_STEPS.map((step) => ({
+        options={steps.map((step) => ({
           value: String(step),
           label: step === 0 ? text("day.lateNone") : text("day.lateBy", { minutes: step }),
         }))}
         onChange={(value) => {
           const next = Number(value);
-          const before = minutes;
-          setMinutes(next);
+          setChosen(next);
           void practice
             .late(next)
             .then(() => setTold(text(next === 0 ? "day.lateUndone" : "day.lateTold")))
-            .catch(() => setMinutes(before));
+            .catch(() => setChosen(null));
         }}
       />
       <span className="v-soft" role="status">

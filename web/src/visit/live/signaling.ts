@@ -187,7 +187,7 @@ function readResume(text: string | null): Resume | null {
 }
 
 export interface PracticeListener {
-  onList: (items: WaitingItem[]) => void;
+  onList: (items: WaitingItem[], lateS: number | null) => void;
   onMessage: (message: PracticeMessage) => void;
   onConnection: (state: LinkState, error: SignalingError | null) => void;
 }
@@ -202,7 +202,7 @@ export class PracticeSignaling {
       credentials: async () => ({ token: (await fetchToken()).token }),
       refused: (code) => (code === "forbidden" ? "stop" : "again"),
       listen: (socket) => {
-        socket.on("waiting.list", ({ items }: { items: WaitingItem[] }) => listener.onList(items));
+        socket.on("waiting.list", ({ items, late_s }: { items: WaitingItem[]; late_s: number | null }) => listener.onList(items, late_s));
         socket.on("practice.chat", ({ message }: { message: PracticeMessage }) =>
           listener.onMessage(message),
         );

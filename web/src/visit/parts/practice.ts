@@ -16,6 +16,8 @@ export interface Practice {
   /** Sends somebody who has wandered off a notice. */
   recall: (item: WaitingItem) => Promise<unknown>;
   late: (minutes: number) => Promise<unknown>;
+  /** How late this practitioner said they are; null before it is known, and for the desk. */
+  lateMinutes: number | null;
   /** What came with people who were handed over, by visit. */
   notes: Record<string, PracticeMessage>;
 }
@@ -24,12 +26,14 @@ export interface Practice {
 export function usePractice(): Practice {
   const [items, setItems] = useState<WaitingItem[] | null>(null);
   const [connection, setConnection] = useState<LinkState>("connecting");
+  const [lateMinutes, setLateMinutes] = useState<number | null>(null);
   const [notes, setNotes] = useState<Record<string, PracticeMessage>>({});
   const signaling = useRef<PracticeSignaling | null>(null);
   const known = useRef<Set<string> | null>(null);
   useEffect(() => {
     const created = new PracticeSignaling(() => api.practiceToken(), {
-      onList: (list) => {
+      onList: (list, lateS) => {
+        setLateMinutes(lateS === null ? null : Math.round(lateS / 60));
         const present = new Set(list.map(keyOf));
         const before = known.current;
         known.current = present;
@@ -73,6 +77,7 @@ export function usePractice(): Practice {
         }),
       ),
     notes,
+    lateMinutes,
     late: (minutes) => call((link) => link.call("practice.late", { late_s: minutes * 60 })),
   };
 }
