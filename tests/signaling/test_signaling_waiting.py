@@ -136,6 +136,7 @@ async def test_places_follow_the_queue(stage: Any, clinic: Any) -> None:
     practice = await stage.practice(practitioner)
     await practice.ok("practice.late", {"late_s": 600})
     await two.wait("waiting.updated", lambda data: data["late_s"] == 600)
+    await practice.wait("waiting.list", lambda data: data["late_s"] == 600)
     await practice.ok("waiting.admit", {"appointment_id": str(early), "participant_id": str(first)})
     await two.wait("waiting.updated", lambda data: data["position"] == 1 and data["late_s"] == 600)
     await two.ok("waiting.leave")
