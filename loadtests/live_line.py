@@ -98,7 +98,7 @@ class LiveLine:
                     answer.set_exception(ConnectionError("the connection is closed"))
             self._answers.clear()
             if not self._ready.done():
-                self._ready.set_exception(ConnectionError("the connection is closed"))
+                self._ready.set_exception(ConnectionError(f"the connection was closed ({socket.close_code})"))
 
     def _packet(self, text: str) -> None:
         kind, rest = text[1], text[2:]

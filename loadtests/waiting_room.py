@@ -423,22 +423,32 @@ async def main(parts: list[str]) -> None:
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
         async with aiohttp.ClientSession(connector=connector) as session:
             crowd = Crowd(house, context, session)
-            if "many" in parts:
-                await waiting("many", house, crowd, 250, 20, 240)
-            if "one" in parts:
-                await waiting("one", house, crowd, 1, 1000, 120)
-            if {"chat", "resume"} & set(parts):
-                pairs = await meeting(house, crowd, 200, 0)
-                await settled(house)
-                if "chat" in parts:
-                    await chat(house, crowd, pairs)
-                if "resume" in parts:
-                    await resume(house, crowd, pairs)
-                await together(person.line.close() for pair in pairs for person in pair)
-            if "restart" in parts:
-                await restart(house, crowd, await meeting(house, crowd, 100, 200))
-            if "failures" in parts:
-                await failures(house, crowd)
+            try:
+                await play(parts, house, crowd)
+            except Exception:
+                for log in (house.folder / "logs").glob("*.log"):
+                    print(log.name, *log.read_text(errors="replace").splitlines()[-20:], sep="\n  ")
+                raise
+
+
+async def play(parts: list[str], house: House, crowd: Crowd) -> None:
+    """The parts, one after another."""
+    if "many" in parts:
+        await waiting("many", house, crowd, 250, 20, 240)
+    if "one" in parts:
+        await waiting("one", house, crowd, 1, 1000, 120)
+    if {"chat", "resume"} & set(parts):
+        pairs = await meeting(house, crowd, 200, 0)
+        await settled(house)
+        if "chat" in parts:
+            await chat(house, crowd, pairs)
+        if "resume" in parts:
+            await resume(house, crowd, pairs)
+        await together(person.line.close() for pair in pairs for person in pair)
+    if "restart" in parts:
+        await restart(house, crowd, await meeting(house, crowd, 100, 200))
+    if "failures" in parts:
+        await failures(house, crowd)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ async def test_hold_call_back_and_hand_over(arrive: Arrive, meeting: Meeting) ->
     await choose("Put on hold")
     await expect(page.get_by_role("heading", name="asked you to wait a moment")).to_be_visible()
 
-    await choose("Call back")
+    await choose("Ask to come back")
     await expect(row).to_contain_text("called ")
 
     # A colleague takes over, with a note that the patient never sees.

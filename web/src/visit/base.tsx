@@ -60,12 +60,15 @@ export function IconButton({
 export function Select({
   label,
   hideLabel,
+  placeholder = "–",
   value,
   options,
   onChange,
 }: {
   label: string;
   hideLabel?: boolean;
+  /** Stands where nothing is chosen yet. */
+  placeholder?: string;
   value: string;
   options: { value: string; label: string }[];
   onChange: (value: string) => void;
@@ -77,7 +80,7 @@ export function Select({
       value={value || null}
       options={options.map((option) => ({ id: option.value, label: option.label }))}
       onChange={onChange}
-      placeholder={label}
+      placeholder={placeholder}
     />
   );
 }

@@ -44,7 +44,7 @@ export function InterpreterRequest({
       ) : (
         <div className="v-interpreter-ask">
           <Select
-            label={text("interpreter.need")}
+            label={text("interpreter.need")} placeholder={text("visit.choose")}
             value={language}
             options={LANGUAGES.map((code) => ({ value: code, label: nameOf(code) })).sort((a, b) =>
               a.label.localeCompare(b.label, text.locale),

@@ -89,9 +89,11 @@ export function More({
                 {text(floating.open ? "call.pipClose" : "call.pip")}
               </Button>
             )}
-            <Button variant="quiet" onPress={onKeys}>
-              {text("call.shortcuts")}
-            </Button>
+            {window.matchMedia("(any-pointer: fine)").matches && (
+              <Button variant="quiet" onPress={onKeys}>
+                {text("call.shortcuts")}
+              </Button>
+            )}
           </div>
           <div className="v-actions">
             <Button onPress={onClose}>{text("visit.close")}</Button>

@@ -88,7 +88,7 @@ export function SafetyCheck({
         </Checkbox>
       </div>
       <div className="v-safety-where">
-        <Select label={text("safety.country")} value={country} options={options} onChange={setCountry} />
+        <Select label={text("safety.country")} placeholder={text("visit.choose")} value={country} options={options} onChange={setCountry} />
         <TextField
           label={text("safety.place")}
           hint={text("safety.placeHint")}

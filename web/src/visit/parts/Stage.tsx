@@ -144,7 +144,7 @@ function Large({ count, children }: { count: number; children: ReactNode }) {
       ref={element}
       className="v-tiles"
       data-count={count}
-      style={{ "--across": columns } as CSSProperties}
+      style={{ "--across": columns, "--down": Math.ceil(Math.max(1, count) / columns) } as CSSProperties}
     >
       {children}
     </div>

@@ -50,7 +50,7 @@ export function TransferDialog({
       ) : (
         <>
           <Select
-            label={text("day.transferTo")}
+            label={text("day.transferTo")} placeholder={text("visit.choose")}
             value={colleague}
             options={colleagues.map((one) => ({
               value: one.id,

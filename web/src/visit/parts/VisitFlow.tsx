@@ -81,6 +81,9 @@ function Room({
   const seatTaken = view?.seatTaken ?? false;
   const goesIn = (state === "admitted" || (state === "in-call" && !live)) && !seatTaken;
 
+  // Another room is read from its top, whatever was scrolled to in the one before.
+  useEffect(() => window.scrollTo(0, 0), [state, checking, checkIn?.done]);
+
   useEffect(() => {
     if (!session || !goesIn || entering.current || checking) return;
     entering.current = true;
