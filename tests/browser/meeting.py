@@ -15,7 +15,7 @@ from visitor import Visitor
 from core.migrations import ROOT
 
 SCRIPT = Path(__file__).with_name("open_visit.py")
-DOCTOR_NAME, PATIENT_NAME = "Nora Camara", "Samba Kane"
+DOCTOR_NAME, PATIENT_NAME, ACQUAINTANCE_NAME = "Nora Camara", "Samba Kane", "Hodan Warsame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Meeting:
     appointment_id: str
     doctor: str
     patient: str
+    acquaintance: str  # somebody else with an account
+    acquaintance_id: str
 
     @classmethod
     async def arrange(cls, demonstration: Demonstration) -> Meeting:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 
 import aiohttp
 import pytest
 from arrivals import Arrive
-from meeting import DOCTOR_NAME, Meeting
+from meeting import ACQUAINTANCE_NAME, DOCTOR_NAME, PATIENT_NAME, Meeting
 from playwright.async_api import expect
 from server_process import Demonstration
 
 pytestmark = pytest.mark.browser
 
-INTERPRETER = "Hodan Warsame"
 # A device whose clock is five hours ahead.
 WRONG_CLOCK = """
     const right = Date.now.bind(Date);
@@ -32,18 +30,13 @@ REACH = """async ([path]) => {
 }"""
 
 
-async def make_interpreter(demonstration: Demonstration, language: str) -> str:
-    """An account that the front desk has put on the list; the email."""
-    email = f"interpreter-{secrets.token_hex(4)}@browser.invalid"
-    async with aiohttp.ClientSession(f"{demonstration.url}/api/v1/") as session:
-        new = {"email": email, "password": "bedside-demo", "name": INTERPRETER}
-        async with session.post("auth/register", json=new) as answer:
-            assert answer.status == 201, await answer.text()
-            person = (await answer.json())["user"]["id"]
+async def make_interpreter(demonstration: Demonstration, person_id: str, language: str) -> None:
+    """The front desk puts somebody on the list."""
+    async with aiohttp.ClientSession() as session:
         desk = await demonstration.sign_in(session, "desk@demo.bedside")
-        async with session.put(f"interpreters/{person}", json={"languages": [language]}, headers=desk) as answer:
+        url = f"{demonstration.url}/api/v1/interpreters/{person_id}"
+        async with session.put(url, json={"languages": [language]}, headers=desk) as answer:
             assert answer.status == 200, await answer.text()
-    return email
 
 
 async def test_an_interpreter_by_language_and_another_device(
@@ -51,8 +44,8 @@ async def test_an_interpreter_by_language_and_another_device(
 ) -> None:
     patient, doctor, interpreter = await arrive("phone"), await arrive("desktop"), await arrive("phone")
     await interpreter.page.add_init_script(WRONG_CLOCK)
-    email = await make_interpreter(demonstration, "so")
-    await interpreter.sign_in(email, "/")
+    await make_interpreter(demonstration, meeting.acquaintance_id, "so")
+    await interpreter.sign_in(meeting.acquaintance, "/")
     await interpreter.open("/interpreting")
     await interpreter.page.get_by_text("Ask me now").click()
     await expect(interpreter.page.get_by_text("Nobody needs you at the moment")).to_be_visible()
@@ -70,20 +63,22 @@ async def test_an_interpreter_by_language_and_another_device(
     await dialog.get_by_role("button", name="Close", exact=True).last.click()
     await expect(interpreter.page.get_by_test_id("interpreter-offer")).to_contain_text("Somali is needed in a visit")
     await interpreter.press("Join")
-    await expect(interpreter.page.get_by_text(f"You join as {INTERPRETER}. You join as interpreter.")).to_be_visible()
+    await expect(
+        interpreter.page.get_by_text(f"You join as {ACQUAINTANCE_NAME}. You join as interpreter.")
+    ).to_be_visible()
     await interpreter.sees("device-verdict")
     await interpreter.press("Ask to join")
     await interpreter.sees("waiting-room")
-    await expect(desk.get_by_text(f"{INTERPRETER} interprets: Somali.")).to_be_visible()
-    await desk.get_by_role("button", name=f"Let in {INTERPRETER}").click()
+    await expect(desk.get_by_text(f"{ACQUAINTANCE_NAME} interprets: Somali.")).to_be_visible()
+    await desk.get_by_role("button", name=f"Let in {ACQUAINTANCE_NAME}").click()
     await interpreter.sees("call")
     three = (patient, doctor, interpreter)
     await asyncio.gather(*(person.sees_people(2, timeout_s=45) for person in three))
-    await expect(page.get_by_test_id("person-tile").filter(has_text=INTERPRETER)).to_contain_text("Interpreter")
+    await expect(page.get_by_test_id("person-tile").filter(has_text=ACQUAINTANCE_NAME)).to_contain_text("Interpreter")
 
     # The practitioner's pin is for everybody.
-    await desk.get_by_role("button", name=f"Keep {INTERPRETER} large").click()
-    for each, small in ((page, DOCTOR_NAME), (desk, "Samba Kane")):
+    await desk.get_by_role("button", name=f"Keep {ACQUAINTANCE_NAME} large").click()
+    for each, small in ((page, DOCTOR_NAME), (desk, PATIENT_NAME)):
         row = each.get_by_role("group", name="The others").get_by_test_id("person-tile")
         await expect(row).to_have_count(1)
         await expect(row).to_contain_text(small)
