@@ -14,7 +14,6 @@ from server.demo.people import PASSWORD
 from server.operation import operating
 from server.provision import PROFILE
 
-
 PEOPLE: tuple[tuple[str, Role, str], ...] = (
     ("practitioner", "practitioner", "Nora Camara"),
     ("patient", "patient", "Samba Kane"),
