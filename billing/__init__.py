@@ -13,6 +13,7 @@ from billing.gateways import Cash, Gateway, Sandbox
 from billing.insurers import Insurer, SandboxInsurer
 from billing.invoices import Invoices
 from billing.payments import Payments
+from billing.personal import Personal
 from billing.ports import People
 from billing.repository import Repository
 from billing.routes import build_routes
@@ -29,6 +30,7 @@ class Billing:
     invoices: Invoices
     payments: Payments
     claims: Claims
+    personal: Personal
 
     async def invoice_for(self, appointment_id: UUID) -> dict[str, Any] | None:
         """An appointment's invoice in the wire shape, for modules that have checked access."""
@@ -65,4 +67,4 @@ def setup(
 
     context.jobs.every(RECONCILE_EVERY_S, "billing.reconcile", reconcile)
     context.jobs.every(CLAIMS_EVERY_S, "billing.decide_claims", decide)
-    return Billing(invoices, payments, claims)
+    return Billing(invoices, payments, claims, Personal(database))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 
 from compliance import break_glass as breaking
 from compliance.break_glass import BreakGlass
 from compliance.checkpoints import Signer
-from compliance.ports import People
+from compliance.consents import Consents
+from compliance.erasures import CARRY_OUT_EVERY_S, Erasures
+from compliance.exports import MAKE_EVERY_S, Exports
+from compliance.ports import People, PersonData
+from compliance.research import Research, Visits
 from compliance.rights_routes import build_rights_routes
 from compliance.routes import build_routes
 from compliance.service import Audit, Keys
@@ -15,6 +22,7 @@ from core.audit_rows import row_key
 from core.context import Context
 from core.database import Database
 from core.security.master import MasterKey
+from core.security.policy import ACCOUNTS
 from core.settings import Settings
 
 SEAL_EVERY_S = 1.0
@@ -24,6 +32,10 @@ SEAL_EVERY_S = 1.0
 class Compliance:
     audit: Audit
     break_glass: BreakGlass
+    consents: Consents
+    exports: Exports
+    erasures: Erasures
+    research: Research
 
 
 def audit_keys(settings: Settings) -> Keys:
@@ -36,7 +48,16 @@ def audit_keys(settings: Settings) -> Keys:
     )
 
 
-def setup(context: Context, people: People) -> Compliance:
+class NoVisits:
+    """Where compliance runs alone."""
+
+    async def facts(self, patients: list[UUID], after: UUID | None, limit: int) -> list[dict[str, Any]]:
+        return []
+
+
+def setup(
+    context: Context, people: People, parts: Sequence[PersonData] = (), visits: Visits | None = None
+) -> Compliance:
     """Rules, routes and jobs; nothing is asked of the database yet."""
     database: Database = context.database("compliance")
     policy, settings = context.policy, context.settings
@@ -45,10 +66,38 @@ def setup(context: Context, people: People) -> Compliance:
     policy.allow("audit.search", "auditor", "admin")
     breaking.allow(policy)
     context.routes.append(build_routes(audit))
-    context.routes.append(build_rights_routes(emergency))
+    consents = Consents(database, policy, context.clock)
+    privacy, keys = settings.privacy, audit_keys(settings)
+    exports = Exports(database, policy, context.files, context.clock, parts, privacy.export_s)
+    erasures = Erasures(
+        database,
+        policy,
+        context.vault,
+        context.clock,
+        parts,
+        years=privacy.retention_years,
+        grace_s=privacy.erasure_grace_s,
+        signer=keys.signer,
+    )
+    master = MasterKey.parse(settings.security.master_key.get_secret_value())
+    research = Research(database, policy, consents, visits or NoVisits(), master.derive("research pseudonyms"))
+    for action in ("consent.own", "export.own", "erasure.own"):
+        policy.allow(action, *ACCOUNTS, relation="self")
+    policy.allow("erasure.read", "auditor", "admin")
+    policy.allow("research.export", "admin")
+    context.routes.append(build_rights_routes(emergency, consents, exports, erasures, research))
 
     async def seal() -> None:
         await audit.seal()
 
     context.jobs.every(SEAL_EVERY_S, "compliance: seal the audit trail", seal)
-    return Compliance(audit, emergency)
+
+    async def make_exports() -> None:
+        await exports.make()
+
+    async def carry_out() -> None:
+        await erasures.carry_out()
+
+    context.jobs.every(MAKE_EVERY_S, "compliance: make copies for people", make_exports)
+    context.jobs.every(CARRY_OUT_EVERY_S, "compliance: forget people", carry_out)
+    return Compliance(audit, emergency, consents, exports, erasures, research)

@@ -42,6 +42,10 @@ class Signer:
     def public(self) -> bytes:
         return self._private.public_key().public_bytes_raw()
 
+    def sign_bytes(self, message: bytes) -> bytes:
+        """For messages that begin with a label of their own."""
+        return self._private.sign(message)
+
     def sign(self, position: int, digest: bytes, made_at: datetime) -> Checkpoint:
         unsigned = Checkpoint(position, digest, made_at)
         return Checkpoint(position, digest, made_at, self._private.sign(unsigned.message()))

@@ -28,3 +28,30 @@ class BreakGlassEnded(Fact):
     access_id: UUID
     person_id: UUID
     patient_id: UUID
+
+
+class ConsentGiven(Fact):
+    name: ClassVar[str] = "consent.given"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID
+    kind: str
+    version: int
+
+
+class ConsentWithdrawn(Fact):
+    name: ClassVar[str] = "consent.withdrawn"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID
+    kind: str
+    version: int
+
+
+class PersonErased(Fact):
+    """What was in clear about a person is replaced, their account closed; the key goes now or when the law allows."""
+
+    name: ClassVar[str] = "person.erased"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID

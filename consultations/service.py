@@ -18,6 +18,7 @@ from consultations.events import ConsultationCompleted
 from consultations.guests import Guests
 from consultations.interpreting import InterpreterSearch
 from consultations.invitations import Invitations
+from consultations.personal import Personal
 from consultations.ports import AppointmentInfo, Appointments, Invoices, People, Prescriptions, Visits
 from consultations.repository import Consultation, NotesRow
 from consultations.schemas import (
@@ -83,6 +84,7 @@ class Consultations:
         self._prescriptions = prescriptions
         self._invoices = invoices
         self._visits = visits
+        self.personal = Personal(context)
         self.conversation = conversation
         self.invitations = invitations
         self.guests = Guests(context, invitations, visits, self._may)
@@ -318,6 +320,12 @@ class Consultations:
         await repository.set_cancelled(tx, appointment_id)
         # With the appointment goes the relation: whoever is in the call or waits leaves at once.
         tx.after_commit(partial(self._tell_over, appointment_id))
+
+    async def open_file(self, principal: Principal, appointment_id: UUID, file_id: UUID) -> tuple[str, str, bytes]:
+        """Name, content type and content of a file that was sent in the chat. Raises Forbidden, NotFound."""
+        found = await self.require(principal, "consultation.files", appointment_id)
+        clinician = principal.role == "practitioner"
+        return await self.conversation.open_file(principal, found.id, found.patient_id, file_id, clinician=clinician)
 
     # Helpers
 

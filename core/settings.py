@@ -177,6 +177,21 @@ class Calendars(Section):
 
 class Privacy(Section):
     break_glass_s: int = Field(3600, ge=60, le=86400)  # how long an emergency access to a record lasts
+    export_s: int = Field(7 * 86400, ge=60)  # how long a person's copy waits to be downloaded
+    erasure_grace_s: int = Field(3 * 86400, ge=0)  # how long a confirmed erasure can still be withdrawn
+    # What the law keeps after an erasure, in years since the newest of its kind; 0 keeps nothing.
+    retention_years: dict[str, int] = Field(default_factory=lambda: {"records": 10, "invoices": 10})
+    region: str = Field("", pattern=r"^[a-z0-9-]*$", max_length=40)  # where data may be stored; empty: anywhere
+    stores_region: dict[str, str] = Field(default_factory=dict)  # of database, redis, mongo, files: where they are
+
+    @field_validator("retention_years")
+    @classmethod
+    def _years(cls, value: dict[str, int]) -> dict[str, int]:
+        if unknown := set(value) - {"records", "invoices"}:
+            raise ValueError(f"only records and invoices have a retention, not {sorted(unknown)[0]}")
+        if any(not 0 <= years <= 100 for years in value.values()):
+            raise ValueError("0 to 100 years")
+        return value
 
 
 class Settings(Section):
@@ -231,7 +246,26 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         raise SettingsError(f"setting {where}: {first['msg']}") from None
     if settings.mode == "production" and settings.calendars.allow_private:
         raise SettingsError("setting calendars.allow_private: it opens this network to whoever adds a calendar")
+    _check_residency(settings)
     return settings
+
+
+def _check_residency(settings: Settings) -> None:
+    """Where a region is set, every store in use has to say that it is there."""
+    privacy = settings.privacy
+    if not privacy.region:
+        return
+    used = ["database", "redis", "files", *(["mongo"] if settings.records.store == "mongo" else [])]
+    for store in used:
+        said = privacy.stores_region.get(store, "")
+        if said != privacy.region:
+            raise SettingsError(
+                f"setting privacy.stores_region: {store} is {f'in {said}' if said else 'nowhere'}, "
+                f"and data may be stored in {privacy.region} only"
+            )
+    zone = settings.media.zone.partition("/")[0]
+    if zone and zone != privacy.region:
+        raise SettingsError(f"setting media.zone: {zone} is not {privacy.region}")
 
 
 def _place(values: dict[str, Any], key: str, raw: str) -> None:
@@ -246,7 +280,12 @@ def _place(values: dict[str, Any], key: str, raw: str) -> None:
     model = SECTIONS.get(section)
     if isinstance(model, type) and issubclass(model, Section) and field in model.model_fields:
         annotation = str(model.model_fields[field].annotation)
-        value: Any = [part.strip() for part in raw.split(",") if part.strip()] if "list" in annotation else raw
+        parts = [part.strip() for part in raw.split(",") if part.strip()]
+        value: Any = raw
+        if annotation.startswith("dict"):
+            value = {name.strip(): each.strip() for name, _, each in (part.partition("=") for part in parts)}
+        elif "list" in annotation:
+            value = parts
         values.setdefault(section, {})[field] = value
     elif name in SECTIONS and not (isinstance(SECTIONS[name], type) and issubclass(SECTIONS[name], Section)):
         values[name] = raw

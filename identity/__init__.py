@@ -12,6 +12,7 @@ from identity.administration import Administration
 from identity.administration_routes import build_administration_routes
 from identity.directory import Directory
 from identity.passwords import Passwords
+from identity.personal import Personal
 from identity.ports import Emergencies, NoEmergencies
 from identity.routes import build_routes
 from identity.sessions import Attempts, Sessions
@@ -23,6 +24,7 @@ class Identity:
     accounts: Accounts
     directory: Directory
     administration: Administration
+    personal: Personal
 
 
 def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
@@ -58,4 +60,4 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
         passwords.close()
 
     context.stopping.append(close)
-    return Identity(accounts, directory, people)
+    return Identity(accounts, directory, people, Personal(database, sessions, context.clock))

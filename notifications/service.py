@@ -22,6 +22,7 @@ from core.security.principal import Principal
 from core.security.vault import KeyDestroyed, Vault
 from notifications import reminders, templates
 from notifications.mail import Connection, Letter, Mailer, MailRefused, MailServerAway
+from notifications.personal import Personal
 from notifications.ports import Appointments, People, Person, Verifications
 from notifications.repository import Delivery, Repository, StoredNotice
 from scheduling.events import AppointmentFact
@@ -121,6 +122,7 @@ class Notifications:
         self._people = people
         self._appointments = appointments
         self._verifications = verifications
+        self.personal = Personal(database)
 
     # Telling
 

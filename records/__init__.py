@@ -10,6 +10,7 @@ from core.context import Context
 from core.settings import SettingsError
 from records.documents import DocumentStore
 from records.mongo_documents import MongoDocuments
+from records.personal import Personal
 from records.ports import Appointments, Care, Consultations, People
 from records.postgres_documents import PostgresDocuments
 from records.prescriptions import PrescriptionService
@@ -25,6 +26,7 @@ SWEEP_EVERY_S = 3600.0
 class Records:
     record: RecordService
     prescriptions: PrescriptionService
+    personal: Personal
 
     async def prescriptions_for(self, appointment_id: UUID) -> list[dict[str, Any]]:
         """In the wire shape of ``Prescription``; the caller has checked access."""
@@ -65,7 +67,7 @@ def setup(
         await record.sweep()
 
     context.jobs.every(SWEEP_EVERY_S, "records: remove orphaned documents", sweep)
-    return Records(record, prescriptions)
+    return Records(record, prescriptions, Personal(database))
 
 
 def _store(context: Context) -> DocumentStore:

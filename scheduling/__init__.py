@@ -18,6 +18,7 @@ from scheduling.free_times import FreeTimes
 from scheduling.handing_over import HandingOver
 from scheduling.offers import Offers
 from scheduling.outside_reading import OutsideReading
+from scheduling.personal import Personal
 from scheduling.ports import Authority, Consultations, People, Practitioners
 from scheduling.queue_repository import QueueRepository
 from scheduling.reader import Reader
@@ -51,6 +52,7 @@ class Scheduling:
     upkeep: Upkeep
     free_times: FreeTimes
     calendars: Calendars
+    personal: Personal
 
 
 def setup(
@@ -133,6 +135,7 @@ def setup(
             reach,
             settings.public_url,
         ),
+        personal=Personal(database),
     )
     routes = build_routes(module.booking, appointments, module.offers, waitlist, module.drop_ins)
     add_calendar_routes(routes, module.calendars, settings.public_url)

@@ -24,6 +24,7 @@ from server.adapters import scheduling as for_scheduling
 from server.adapters.lines import DropInLines
 from server.adapters.live_visit import DurableChat, DurableVisits
 from server.adapters.people import Names
+from server.adapters.person_data import parts_of
 from server.adapters.visit_help import VisitHelp
 from server.services import Modules
 
@@ -64,7 +65,12 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         sessions=for_notifications.Sessions(modules),
     )
     analytics.setup(context)
-    modules.compliance = compliance.setup(context, people=for_compliance.People(modules))
+    modules.compliance = compliance.setup(
+        context,
+        people=for_compliance.People(modules),
+        parts=parts_of(modules, context),
+        visits=for_compliance.ResearchVisits(modules),
+    )
     modules.signaling = signaling.setup(
         context,
         visits=DurableVisits(modules.consultations),

@@ -1,0 +1,159 @@
+"""Consents: given and withdrawn by the person themselves, each time with the text they saw as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from compliance.consent_texts import KINDS, Kind, newest, text_of
+from compliance.events import ConsentGiven, ConsentWithdrawn
+from core.clock import Clock
+from core.database import Database, Row, Transaction
+from core.errors import Conflict, Forbidden, InvalidInput
+from core.ids import uuid7
+from core.security.policy import Policy
+from core.security.principal import Principal
+
+
+class TextChanged(Conflict):
+    code = "consent_text_changed"
+    title = "The text has a newer version: read it first"
+
+
+class ConsentMissing(Forbidden):
+    code = "consent_missing"
+    title = "The person has not agreed to this"
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    id: UUID
+    person_id: UUID
+    kind: Kind
+    given: bool
+    version: int
+    language: str
+    text_digest: bytes
+    said_by: UUID
+    said_as: str
+    how: str
+    said_at: datetime
+
+    @property
+    def stands(self) -> bool:
+        """Given, and to the text that is in force."""
+        return self.given and self.version == newest(self.kind)
+
+
+class Consents:
+    def __init__(self, database: Database, policy: Policy, clock: Clock) -> None:
+        self._database = database
+        self._policy = policy
+        self._clock = clock
+
+    async def of(self, principal: Principal) -> list[Consent]:
+        """One's own, all that was ever said, newest first."""
+        self._policy.require(principal, "consent.own", ["self"])
+        async with self._database.reading() as tx:
+            rows = await tx.fetch(
+                "SELECT * FROM consents WHERE person_id = $1 ORDER BY id DESC LIMIT 200", principal.id
+            )
+        return [_consent(row) for row in rows]
+
+    async def say(self, principal: Principal, kind: Kind, *, given: bool, version: int, language: str) -> Consent:
+        """Raises TextChanged when it is not the version in force that was read, InvalidInput for no such text."""
+        self._policy.require(principal, "consent.own", ["self"])
+        text = text_of(kind, version, language)
+        if text is None:
+            raise InvalidInput.of("version", "there is no such text in this language")
+        if given and version != newest(kind):
+            raise TextChanged()
+        said = Consent(
+            uuid7(),
+            principal.id,
+            kind,
+            given,
+            version,
+            language,
+            text.digest,
+            principal.id,
+            principal.role,
+            "page",
+            self._clock.now(),
+        )
+        async with self._database.transaction() as tx:
+            await _insert(tx, said)
+            fact = ConsentGiven if given else ConsentWithdrawn
+            await tx.publish(fact(person_id=said.person_id, kind=kind, version=version))
+            await tx.audit(
+                "consent.given" if given else "consent.withdrawn",
+                actor_id=principal.id,
+                actor_role=principal.role,
+                resource="consent",
+                resource_id=said.id,
+                patient_id=said.person_id,
+                details={"kind": kind, "version": version, "language": language, "text": text.digest.hex()},
+            )
+        return said
+
+    async def require(self, person_id: UUID, kind: Kind) -> None:
+        """The one check, for whoever needs a consent. Raises ConsentMissing."""
+        if not await self.stand([person_id], kind):
+            raise ConsentMissing()
+
+    async def stand(self, person_ids: Iterable[UUID], kind: Kind) -> set[UUID]:
+        """Those of them whose newest word is yes, to the text that is in force."""
+        async with self._database.reading() as tx:
+            rows = await tx.fetch(
+                "SELECT DISTINCT ON (person_id) * FROM consents WHERE person_id = ANY($1) AND kind = $2"
+                " ORDER BY person_id, id DESC",
+                list(person_ids),
+                kind,
+            )
+        return {row["person_id"] for row in rows if _consent(row).stands}
+
+    async def who_agreed(self, kind: Kind) -> list[UUID]:
+        """Everybody whose consent to ``kind`` stands."""
+        async with self._database.reading() as tx:
+            rows = await tx.fetch(
+                "SELECT DISTINCT ON (person_id) * FROM consents WHERE kind = $1 ORDER BY person_id, id DESC", kind
+            )
+        return [row["person_id"] for row in rows if _consent(row).stands]
+
+
+async def _insert(tx: Transaction, said: Consent) -> None:
+    await tx.execute(
+        "INSERT INTO consents (id, person_id, kind, given, version, language, text_digest, said_by, said_as, how,"
+        " said_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        said.id,
+        said.person_id,
+        said.kind,
+        said.given,
+        said.version,
+        said.language,
+        said.text_digest,
+        said.said_by,
+        said.said_as,
+        said.how,
+        said.said_at,
+    )
+
+
+def _consent(row: Row) -> Consent:
+    assert row["kind"] in KINDS
+    return Consent(
+        row["id"],
+        row["person_id"],
+        cast("Kind", row["kind"]),
+        row["given"],
+        row["version"],
+        row["language"],
+        row["text_digest"],
+        row["said_by"],
+        row["said_as"],
+        row["how"],
+        row["said_at"],
+    )
