@@ -6,7 +6,6 @@ import io
 import json
 import subprocess
 import zipfile
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -42,7 +41,7 @@ async def clock() -> MovedClock:
 
 
 @pytest.fixture
-async def house(make_context: MakeContext, make_client: MakeClient, clock: MovedClock) -> AsyncIterator[House]:
+async def house(make_context: MakeContext, make_client: MakeClient, clock: MovedClock) -> House:
     base = await make_context()
     privacy = Privacy(erasure_grace_s=3600, retention_years={"records": 0, "invoices": 0})
     context = await make_context(clock=clock, settings=base.settings.model_copy(update={"privacy": privacy}))
@@ -54,12 +53,13 @@ async def house(make_context: MakeContext, make_client: MakeClient, clock: Moved
         await made.person(name, role)  # type: ignore[arg-type]  # each is a role
     async with context.database("identity").transaction() as tx:
         await tx.execute(
-            "INSERT INTO care_relations (appointment_id, practitioner_id, patient_id, since) VALUES ($1, $2, $3, now())",
+            "INSERT INTO care_relations (appointment_id, practitioner_id, patient_id, since)"
+            " VALUES ($1, $2, $3, now())",
             uuid7(),
             made.id("doctor"),
             made.id("patient"),
         )
-    yield made
+    return made
 
 
 async def write_record(house: House) -> None:
