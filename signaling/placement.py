@@ -10,6 +10,7 @@ from typing import Any
 from signaling.media_client import WorkerKey
 
 PACKETS_PER_PERSON = 150.0  # forwarded in a second to one of two people who see each other
+PRESENCE = 0.55  # of what one of two people costs a worker: what they send, checks, reports; the rest is forwarding
 PEOPLE_PER_ROOM = 2  # expected of a room that was placed so recently that its worker does not report it
 BUSY_CPU = 0.85  # of one core: a worker is one thread
 BUSY_FILLING = 0.85  # beyond it somebody farther away serves better than somebody near
@@ -65,10 +66,18 @@ def distance(one: str, other: str) -> int:
 def filling(worker: Worker, placed: int) -> float:
     """The share of its capacity a worker has in use, ``placed`` rooms that it does not report yet included.
 
-    Work is people or packets, whichever is more: few people in one large room cost as much as many in pairs.
+    Work is people and packets, as they were measured to cost: few people in one large room are as much as many in
+    pairs, but less than their packets alone would say.
     """
-    people = max(float(worker.participants), worker.packets / PACKETS_PER_PERSON) + placed * PEOPLE_PER_ROOM
+    work = PRESENCE * worker.participants + (1 - PRESENCE) * worker.packets / PACKETS_PER_PERSON
+    people = work + placed * PEOPLE_PER_ROOM
     return people / worker.capacity if worker.capacity > 0 else people
+
+
+def used(worker: Worker, placed: int) -> float:
+    """The share of its capacity that is taken, by work or by people, whichever is more: it takes so many people."""
+    people = worker.participants + placed * PEOPLE_PER_ROOM
+    return max(filling(worker, placed), people / worker.capacity if worker.capacity > 0 else float(people))
 
 
 def choose(workers: Iterable[Worker], placed: Mapping[WorkerKey, int], zone: str = "") -> Worker | None:
@@ -80,7 +89,7 @@ def choose(workers: Iterable[Worker], placed: Mapping[WorkerKey, int], zone: str
     def cost(worker: Worker) -> tuple[bool, int, float, int, str]:
         recent = placed.get(worker.key, 0)
         filled = filling(worker, recent)
-        busy = filled >= BUSY_FILLING or worker.load >= BUSY_CPU
+        busy = used(worker, recent) >= BUSY_FILLING or worker.load >= BUSY_CPU
         return busy, distance(zone, worker.zone), filled, worker.rooms + recent, worker.key.id
 
     return min((worker for worker in workers if not worker.draining), key=cost, default=None)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signaling.media_client import WorkerKey
-from signaling.placement import Worker, choose, distance, filling, parse_worker
+from signaling.placement import Worker, choose, distance, filling, parse_worker, used
 
 
 def worker(
@@ -60,6 +60,7 @@ def test_a_registration_is_read_and_nonsense_is_not() -> None:
         ([worker("a", 10), worker("b", 4), worker("c", draining=True)], {}, "", "b"),
         ([worker("a", 10), worker("b", 4)], {"b": 4}, "", "a"),  # what b was given just now counts
         ([worker("a", 4, packets=9000), worker("b", 20)], {}, "", "b"),  # a few people in a large room are much work
+        ([worker("a", 6, packets=4500), worker("b", 26, packets=3900)], {}, "", "a"),  # but cost less than in pairs
         ([worker("a", 10, capacity=400), worker("b", 8, capacity=100)], {}, "", "a"),
         ([worker("a", 50, zone="dakar/1"), worker("b", 0, zone="paris/1")], {}, "dakar/1", "a"),
         ([worker("a", 50, zone="dakar/2"), worker("b", 0, zone="paris/1")], {}, "dakar/1", "a"),
@@ -83,7 +84,7 @@ def test_nobody_better_is_passed_over(workers: list[Worker], zone: str) -> None:
     if chosen is None:
         return
     assert not chosen.draining
-    calm = [each for each in able if filling(each, 0) < 0.85 and each.load < 0.85]
+    calm = [each for each in able if used(each, 0) < 0.85 and each.load < 0.85]
     if calm:
         assert chosen in calm
         assert distance(zone, chosen.zone) == min(distance(zone, each.zone) for each in calm)
