@@ -36,7 +36,7 @@ from signaling.workers import Workers
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 1.0
-REFRESH_EVERY_S = 15.0  # estimates are told in minutes
+REFRESH_OVER_S, REFRESH_PAUSE_S = 12.0, 3.0  # estimates are told in minutes
 LEASE_S = 10.0  # a process that took an overdue seat and died is followed by another after this
 RETRY_S = 0.3
 
@@ -140,7 +140,7 @@ class Live:
             self.practice.run,
             lambda: self._every(BEAT_EVERY_S, self.sessions.beat),
             lambda: self._every(SWEEP_EVERY_S, self._sweep),
-            lambda: self._every(REFRESH_EVERY_S, self.waiting.refresh_all),
+            lambda: self._every(REFRESH_PAUSE_S, lambda: self.waiting.refresh_all(REFRESH_OVER_S)),
             self.sign_outs.hear,
             lambda: self._every(LOOK_EVERY_S, self.line.look),
             lambda: self._every(ASK_EVERY_S, self.sign_outs.ask),

@@ -34,6 +34,7 @@ PAGE = 100  # events read from the log at a time
 CONNECT_TIMEOUT_S = 10.0
 # Nudges travel by pub/sub, which may lose them; every seat looks into its log this often anyway.
 LOOK_ANYWAY_S = 10.0
+LOOKS_AT_LEAST, LOOKS_SHARE = 20, 4  # in one beat: so many, or this part of all
 
 SignedIn = Callable[[str], Awaitable[bool]]
 Snapshot = Callable[["Seat"], Awaitable[dict[str, Any]]]
@@ -274,10 +275,11 @@ class Sessions:
         """This process lives and holds these seats."""
         now = self._context.clock.now().timestamp()
         await self._store.beat([seat.key for seat in self.by_sid.values() if seat.holds and seat.live], now)
-        monotonic = self._context.clock.monotonic()
-        for seat in list(self.by_sid.values()):
-            if seat.holds and monotonic - seat.looked_at > LOOK_ANYWAY_S:
-                self.look(seat)
+        oldest = self._context.clock.monotonic() - LOOK_ANYWAY_S
+        due = [seat for seat in self.by_sid.values() if seat.holds and seat.looked_at < oldest]
+        # Not all in one turn of the loop: words and admissions go between.
+        for seat in due[: max(LOOKS_AT_LEAST, len(self.by_sid) // LOOKS_SHARE)]:
+            self.look(seat)
 
     async def _pump(self, seat: Seat) -> None:
         try:

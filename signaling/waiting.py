@@ -306,10 +306,17 @@ class Waiting:
             if number % TOLD_AT_ONCE == 0:
                 await asyncio.sleep(BREATH_S)
 
-    async def refresh_all(self) -> None:
-        """Estimates shrink with time: told again, where a minute has passed."""
-        for practitioner_id in await self._lists.practitioners():
-            self.refresh(practitioner_id)
+    async def refresh_all(self, over_s: float) -> None:
+        """Estimates shrink with time: told again, where a minute has passed.
+
+        One process does it for a practitioner, and not for all at one moment: words and admissions go between.
+        """
+        practitioners = await self._lists.practitioners()
+        for practitioner_id in practitioners:
+            turn = f"live:refreshed:{practitioner_id}"
+            if await self._store.redis.set(turn, "1", nx=True, px=int(over_s * 1000)):
+                self.refresh(practitioner_id)
+            await asyncio.sleep(over_s / len(practitioners))
 
     async def stop(self) -> None:
         await cancel_all(list(self._refreshing.values()))
