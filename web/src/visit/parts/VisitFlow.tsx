@@ -82,7 +82,9 @@ function Room({
   const goesIn = (state === "admitted" || (state === "in-call" && !live)) && !seatTaken;
 
   // Another room is read from its top, whatever was scrolled to in the one before.
-  useEffect(() => window.scrollTo(0, 0), [state, checking, checkIn?.done]);
+  useEffect(() => {
+    window.scrollTo(0, 0);
+  }, [state, checking, checkIn?.done]);
 
   useEffect(() => {
     if (!session || !goesIn || entering.current || checking) return;
