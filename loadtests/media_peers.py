@@ -105,7 +105,7 @@ class Publisher:
     def picture(self) -> float:
         """A frame of four packets at once."""
         self.video.frame()
-        return VIDEO_S
+        return self._process.picture_s
 
     def report(self) -> float:
         now = time.time()

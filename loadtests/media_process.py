@@ -42,6 +42,7 @@ class PeerProcess:
 
     def __init__(self, pipe: Pipe, library: str, address: str, loss: float, seed: int) -> None:
         self.random = random.Random(seed)
+        self.picture_s = VIDEO_S
         self._latencies = (ctypes.c_float * LATENCIES)()
         self._counts = media_native.Counts(
             latencies=ctypes.cast(self._latencies, ctypes.POINTER(ctypes.c_float)), latency_space=LATENCIES
@@ -171,6 +172,10 @@ class PeerProcess:
 
     def on_connected(self) -> int:
         return sum(link.connected for link in self._links.values())
+
+    def on_pace(self, picture_s: float) -> None:
+        """So long between two pictures of everybody, from the next on."""
+        self.picture_s = picture_s
 
     def on_media(self) -> None:
         """Begin sending, and giving feedback, wherever that has not begun."""

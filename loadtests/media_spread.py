@@ -41,6 +41,7 @@ WITHIN = 0.2
 SIZES = (2, 2, 3, 2, 2, 2, 4, 2, 2, 6)
 SETTLED_S = 5.0  # figures of full seconds, written and read again
 MEASURED_S = 8.0
+PICTURES = 5.0  # a second, of each: the peers share a core, and are to keep up with forty calls
 
 
 async def _nothing(key: WorkerKey, name: str, params: dict[str, Any]) -> None:
@@ -73,6 +74,7 @@ async def spread(calls: int, every_s: float, seed: int, cores: media_cores.Cores
                 await server.start()
             for chooser in choosers:
                 await chooser.look()
+            await crowd.all("pace", 1 / PICTURES)
             by_id = {server.entry["id"]: server for server in servers}
             person = 0
             for call in range(calls):

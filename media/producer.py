@@ -17,6 +17,7 @@ from media.sdp import DEPENDENCY, Chosen
 if TYPE_CHECKING:
     from media.consumer import Consumer
 
+RED_MOST = 4  # receivers: with more voices their copies cost each of them a picture
 REMB_MAX_AGE_S = 5.0
 REMB_FLOOR = 150_000  # bit/s; below this a picture is not worth sending, and audio has its own needs
 
@@ -153,7 +154,8 @@ class Producer:
         """Receivers came, went or answered: RED goes to all of them or to none, so no packet is written twice."""
         red, codec = self.chosen.red, self.chosen.codec.payload_type
         taking = [consumer for consumer in self.consumers if consumer.active]
-        self.red = red is not None and bool(taking) and all(consumer.takes_red for consumer in taking)
+        able = 0 < len(taking) <= RED_MOST and all(consumer.takes_red for consumer in taking)
+        self.red = red is not None and able
         for layer in self.layers:
             track = layer.track
             if red is None:

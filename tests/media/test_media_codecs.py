@@ -20,7 +20,7 @@ from media.control import Control
 from media.dtls import Certificate
 from media.layer import Layer
 from media.outgoing import Outgoing
-from media.producer import Producer
+from media.producer import RED_MOST, Producer
 from media.rtp import red
 from media.transport import UdpTransport
 
@@ -289,6 +289,30 @@ async def test_copies_go_to_all_receivers_or_to_none(transport: UdpTransport) ->
     assert transport.path.drops["rtp_malformed"] == 1
     assert arrives(96, both, 9) is None, "a payload type of another track"
     control.close()
+
+
+async def test_copies_are_for_few_receivers(transport: UdpTransport) -> None:
+    names = iter(range(100))
+    control = Control(transport, [], time.monotonic, lambda: f"t{next(names)}", Preferences(("vp8",)))
+    ear = Ear()
+    receivers = [f"r{number}" for number in range(RED_MOST + 1)]
+    for who in ("publisher", *receivers):
+        await ask(control, ear, "join", who)
+    await publish(control, ear, "chromium")
+    incoming = control.rooms["r"].participants["publisher"].incoming
+    assert incoming is not None
+    sound = next(producer for producer in incoming.producers.values() if producer.source == "microphone")
+    text = (CAPTURED / "chromium_of_chromium_vp8.answer").read_text()
+    states = []
+    for who in receivers:
+        offer = next(p for name, p in ear.events if name == "offer" and p["participant"] == who)
+        await ask(control, ear, "answer", who, negotiation=offer["negotiation"], sdp=text)
+        states.append(sound.red)
+    assert states == [True] * RED_MOST + [False]
+    await ask(control, ear, "leave", receivers[0])
+    assert sound.red
+    control.close()
+    await asyncio.sleep(0)
 
 
 def test_payload_types_run_out_without_harm(transport: UdpTransport) -> None:
