@@ -178,11 +178,11 @@ class PeerProcess:
         self.picture_s = picture_s
 
     def on_media(self) -> None:
-        """Begin sending, and giving feedback, wherever that has not begun."""
+        """Begin sending, and giving feedback, wherever somebody is connected and that has not begun."""
         spread = self.random.random
         people: list[Publisher | Subscriber] = [*self._publishers.values(), *self._subscribers.values()]
         for one in people:
-            if one in self._with_media:
+            if one in self._with_media or not one.link.connected:
                 continue
             self._with_media.add(one)
             self._every_of(one, lambda one=one: (one.link.check(), CHECK_S)[1], spread() * CHECK_S)  # type: ignore[misc]

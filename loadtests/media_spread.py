@@ -68,7 +68,7 @@ async def spread(calls: int, every_s: float, seed: int, cores: media_cores.Cores
         redis: Redis = Redis.from_url(valkey.url)
         clients = [MediaClients(secret.encode(), _nothing, lambda key: None) for _ in range(PROCESSES)]
         choosers = [Workers(Store(redis), each, SystemClock()) for each in clients]
-        looking = asyncio.create_task(_look(choosers))
+        working = [asyncio.create_task(_look(choosers)), asyncio.create_task(_begin(crowd))]
         try:
             for server in servers:
                 await server.start()
@@ -84,10 +84,10 @@ async def spread(calls: int, every_s: float, seed: int, cores: media_cores.Cores
                 assert room.key is not None
                 server = by_id[room.key.id]
                 await server.call(crowd, persons, visit)
-                await server.settled()
-                await crowd.connected(2 * person)
-                await crowd.all("media")  # of this call: a worker tells what it forwards, and rooms go by that
                 await asyncio.sleep(every_s)
+            for server in servers:
+                await server.settled()
+            await crowd.connected(2 * person)
             await asyncio.sleep(SETTLED_S)
             before = [cpu_seconds(server.pid) for server in servers]
             await asyncio.sleep(MEASURED_S)
@@ -97,8 +97,9 @@ async def spread(calls: int, every_s: float, seed: int, cores: media_cores.Cores
             rows = await redis.mget([f"media:worker:{each}" for each in by_id])
             entries = [json.loads(row) for row in rows if row is not None]
         finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+            for task in working:
+                task.cancel()
+            await asyncio.gather(*working, return_exceptions=True)
             for each in clients:
                 await each.stop()
             await crowd.close()
@@ -122,6 +123,13 @@ async def _look(choosers: list[Workers]) -> None:
         for each in choosers:
             await each.look()
         await asyncio.sleep(0.5)
+
+
+async def _begin(crowd: Crowd) -> None:
+    """Media of everybody who is connected: workers tell what they forward, and rooms go by that."""
+    while True:
+        await crowd.all("media")
+        await asyncio.sleep(0.25)
 
 
 def main() -> None:
