@@ -23,6 +23,7 @@ import ctypes
 import ipaddress
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -93,11 +94,16 @@ class Host:
     port: str  # the router's end: the leg's name in rules
     gateway: str | None = None  # the NAT's namespace
     moves: int = 0
+    names: Path | None = None
+    """A file that stands in the place of /etc/hosts there."""
 
     @property
     def prefix(self) -> list[str]:
         """Put before a command, it runs there."""
-        return [str(_tool("ip")), "netns", "exec", self.namespace]
+        there = [str(_tool("ip")), "netns", "exec", self.namespace]
+        if self.names is not None:  # `ip netns exec` gives each command mounts of its own
+            there += ["sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(self.names)]
+        return there
 
     def run(self, *command: str, **how: object) -> subprocess.Popen[bytes]:
         """Start a process there."""
@@ -106,7 +112,7 @@ class Host:
     def wrapper(self, program: str, folder: Path) -> Path:
         """A script that runs ``program`` there, for callers that take only a path."""
         script = folder / f"{self.name}-{Path(program).name}"
-        command = " ".join([*self.prefix, program])
+        command = shlex.join([*self.prefix, program])
         script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         script.chmod(0o755)
         return script
@@ -198,8 +204,8 @@ class Laboratory:
     def _nft(self, namespace: str, rules: str) -> None:
         _run("ip", "netns", "exec", namespace, str(_tool("nft")), "-f", "-", given=rules + "\n")
 
-    def host(self, name: str, *, nat: bool = False, delay: Delay | None = None) -> Host:
-        """Another machine, joined to the router; ``delay`` on its leg, in each direction."""
+    def host(self, name: str, *, nat: bool = False, delay: Delay | None = None, names: Path | None = None) -> Host:
+        """Another machine, joined to the router; ``delay`` on its leg, each direction; ``names``: its hosts file."""
         number, self._numbers = self._numbers, self._numbers + 1
         namespace, port = f"{self._mark}-{name}", f"r{number}"
         gateway = f"{namespace}-nat" if nat else None
@@ -214,7 +220,7 @@ class Laboratory:
             self._nft(gateway, "add chain ip nat out { type nat hook postrouting priority 100; }")
             self._nft(gateway, "add rule ip nat out oif wan masquerade random")
             address = inner
-        self.hosts[name] = host = Host(name, namespace, address, "wan", port, gateway)
+        self.hosts[name] = host = Host(name, namespace, address, "wan", port, gateway, names=names)
         return host
 
     def leave(self, host: Host) -> None:

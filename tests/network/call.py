@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -25,6 +25,15 @@ BEGINS_S = 30.0
 SETTLES_S = 2.0
 WATCHED_S = 12.0
 CHANGED_S = 12.0  # watched after a change
+WORDS = {
+    "connects_s": "seconds to media both ways",
+    "freezes": "% of the time frozen",
+    "silence_s": "seconds of silence",
+    "concealed": "% of the sound made up",
+    "gap_s": "seconds until back",
+    "down_s": "seconds until down",
+    "up_s": "seconds until up",
+}
 NOTHING = "meta l4proto { tcp, udp, icmp }"
 
 
@@ -46,21 +55,17 @@ class Measured:
     missed: str = ""
 
     def judge(self, condition: Condition) -> list[str]:
-        """What the condition's limits say, one sentence each."""
+        """What of the condition's limits was missed, a few words each."""
+        limits: dict[str, float | None] = {name: getattr(condition, name) for name in WORDS if hasattr(condition, name)}
+        if condition.change == "rate":
+            limits |= {"down_s": DOWN_S, "up_s": UP_S}
         found = []
-        for name, limit in asdict(condition).items():
-            if name not in ("connects_s", "freezes", "silence_s", "gap_s") or limit is None:
-                continue
+        for name, limit in limits.items():
             value = getattr(self, name)
-            if value is None or value > limit:
-                found.append(f"{name} {value} over {limit}")
+            if limit is not None and (value is None or value > limit):
+                found.append(f"{WORDS[name]} {'not measured' if value is None else f'{value:g}'} (bar {limit:g})")
         if condition.way and self.way != condition.way:
             found.append(f"way {self.way} instead of {condition.way}")
-        if condition.change == "rate":
-            for name, limit in (("down_s", DOWN_S), ("up_s", UP_S)):
-                value = getattr(self, name)
-                if value is None or value > limit:
-                    found.append(f"{name} {value} over {limit}")
         self.missed = "; ".join(found)
         return found
 
@@ -169,7 +174,7 @@ class Call:
         ]
         measured.down_s = round(max(stops, default=fell) - fell, 1)
         measured.freezes = round(figures.frozen(patient, fell + DOWN_S, back), 1)
-        measured.concealed = round(figures.concealed(patient, fell + DOWN_S, back), 1)
+        measured.concealed = round(figures.concealed(patient, fell, back), 1)
         up = figures.reaches(patient, UP_KBPS, back)
         measured.up_s = None if up is None else round(up, 1)
 

@@ -10,6 +10,7 @@ AWAY_S = 20.0
 FALL, BACK = "300kbit", "2mbit"
 DOWN_S, UP_S = 3.0, 15.0  # a change of the rate: until it fits, until it is used again
 UP_KBPS = 600.0
+UNBROKEN = 5.0  # % of sound made up: words stay whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Condition:
     """% of the time, of either side's picture."""
     silence_s: float | None = 1.0
     """The longest time without a packet of sound, either side, but for a change's own ``gap_s``."""
+    concealed: float | None = None
+    """% of the sound that a browser may have to make up, either side; of a falling rate from the fall on."""
     gap_s: float | None = None
     """The longest time without sound or picture around the change; after ``away`` from its end on."""
     way: Literal["udp", "tcp", "relay", ""] = ""
@@ -54,10 +57,10 @@ CONDITIONS = (
     Condition("nat", "NAT on both sides", way="udp", nat=True),
     Condition("loss", "10 % loss", 4.0, loss=10.0),
     Condition("delay", "300 ms round trip with 50 ms jitter", 4.0, delay_ms=300.0, jitter_ms=50.0),
-    Condition("slow", "200 kbit/s down", 4.0, None, down="200kbit"),
-    Condition("rate", "2 Mbit/s → 300 kbit/s → 2 Mbit/s", 4.0, down=BACK, change="rate"),
-    Condition("move", "the client's address changes", None, None, None, 2.0, change="move", quick=True),
-    Condition("away", f"network away for {AWAY_S:.0f} s", None, None, None, 2.0, change="away"),
-    Condition("kill", "worker SIGKILLed", None, None, None, 5.0, change="kill"),
-    Condition("drain", "worker drained", None, None, None, 2.0, change="drain"),
+    Condition("slow", "200 kbit/s down", 4.0, None, concealed=UNBROKEN, down="200kbit"),
+    Condition("rate", "2 Mbit/s → 300 kbit/s → 2 Mbit/s", 4.0, concealed=UNBROKEN, down=BACK, change="rate"),
+    Condition("move", "the client's address changes", None, None, None, gap_s=2.0, change="move", quick=True),
+    Condition("away", f"network away for {AWAY_S:.0f} s", None, None, None, gap_s=2.0, change="away"),
+    Condition("kill", "worker SIGKILLed", None, None, None, gap_s=5.0, change="kill"),
+    Condition("drain", "worker drained", None, None, None, gap_s=2.0, change="drain"),
 )

@@ -31,7 +31,8 @@ HTTP_PORT, MEDIA_PORT, TLS_PORT = 8443, 8189, 443
 WORKERS = 2
 # The relay's certificate is the laboratory's own.
 TRUSTING = "--ignore-certificate-errors"
-DIRECT: dict[str, bool | int | str] = {"network.proxy.no_proxies_on": "10.77.0.0/16"}  # the laboratory's networks
+RELAY = "relay.laboratory"  # Firefox goes to a relay over TLS by a name alone, never by an address
+DIRECT: dict[str, bool | int | str] = {"network.proxy.no_proxies_on": f"10.77.0.0/16, {RELAY}"}  # the laboratory's
 
 
 class Relay:
@@ -45,7 +46,7 @@ class Relay:
             turn_urls=[
                 f"turn:{host.address}?transport=udp",
                 f"turn:{host.address}?transport=tcp",
-                f"turns:{host.address}:{TLS_PORT}?transport=tcp",
+                f"turns:{RELAY}:{TLS_PORT}?transport=tcp",
             ],
             turn_secret=SecretStr(SECRET),
             turn_peers=[server.address],
@@ -92,6 +93,8 @@ class House:
         name = "strict" if relay_only else "open"
         self._server, self._relay = lab.host(f"{name}-server"), lab.host(f"{name}-relay")
         self.relay = Relay(self._relay, self._server, folder / f"{name}-turn")
+        self._names = folder / f"{name}-hosts"
+        self._names.write_text(f"127.0.0.1 localhost\n{self._relay.address} {RELAY}\n")
         self.running = Demonstration(
             folder / name,
             http_port=HTTP_PORT,
@@ -113,7 +116,7 @@ class House:
         delay = None
         if patient and condition.delay_ms:
             delay = Delay(condition.delay_ms / 2, condition.jitter_ms / 2)
-        return self.lab.host(name, nat=condition.nat, delay=delay)
+        return self.lab.host(name, nat=condition.nat, delay=delay, names=self._names)
 
     def harm(self, home: Host, condition: Condition) -> None:
         """From here on the patient's network is what the condition says."""
