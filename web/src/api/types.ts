@@ -13,7 +13,8 @@ export type Profile = User & { phone: string | null; birth_date: DateOnly | null
 export type Patient = {
   id: Id; name: string; birth_date: DateOnly | null; phone: string | null; email: string; language: string; time_zone: string;
 };
-export type Person = { id: Id; name: string; email: string; roles: Role[]; created_at: Time };
+export type Licence = { number: string; expires_on: string | null; verified: boolean; published: boolean };
+export type Person = { id: Id; name: string; email: string; roles: Role[]; created_at: Time; deactivated_at: Time | null; licence: Licence | null };
 export type SignedIn = { access_token: string; expires_in: number; user: User };
 export type Page<T> = { items: T[]; next_cursor: string | null };
 
@@ -129,8 +130,20 @@ export type AnalyticsSummary = {
 };
 export type AuditRow = {
   id: Id; at: Time; action: string; actor_id: Id; actor_name: string | null; actor_role: string | null; resource: string;
-  resource_id: Id | null; patient_id: Id | null; reason: string | null;
+  resource_id: Id | null; patient_id: Id | null; reason: string | null; break_glass: Id | null;
 };
+export type EmergencyAccess = {
+  id: Id; person_id: Id; person_name: string | null; patient_id: Id; patient_name: string | null; reason: string | null;
+  opened_at: Time; ends_at: Time; ended_at: Time | null; open: boolean;
+};
+export type ConsentKind = "telehealth" | "recording" | "research";
+export type ConsentText = { kind: ConsentKind; version: number; language: string; title: string; body: string };
+export type Consent = { id: Id; kind: ConsentKind; given: boolean; stands: boolean; version: number; language: string; said_at: Time };
+export type Export = {
+  id: Id; state: "waiting" | "ready" | "downloaded" | "expired" | "failed"; requested_at: Time; ready_at: Time | null; expires_at: Time | null; size: number | null;
+};
+export type Kept = { kind: "records" | "invoices"; number: number; until: Time; why: string };
+export type Erasure = { id: Id; state: "requested" | "confirmed" | "withdrawn" | "kept" | "done"; requested_at: Time; due_at: Time | null; kept: Kept[] };
 export type Health = {
   checks: { name: string; status: "ok" | "failed"; detail: string | null }[];
   workers: Record<string, unknown>[]; calls: number; waiting: number;

@@ -4,6 +4,7 @@ import { useLocation } from "wouter";
 import type { Role } from "../api/types";
 import { Avatar, Button, ButtonLink, Icon, Menu, useTheme, type IconName, type MenuAction } from "../design";
 import { useLanguage, useText, type Key } from "../i18n";
+import { usePrivacy } from "../privacy/text";
 import { useSession } from "../session";
 import { useNotices } from "./notices";
 import { OfflineBanner } from "./OfflineBanner";
@@ -134,12 +135,14 @@ function ThemeSwitch() {
 
 function Account() {
   const t = useText();
+  const privacy = usePrivacy();
   const { user, signOut } = useSession();
   const { unread } = useNotices();
   const [, go] = useLocation();
   if (!user) return null;
   const actions: MenuAction[] = [
     { id: "profile", label: t("nav.profile"), icon: "user", href: "/profile" },
+    { id: "privacy", label: privacy("nav"), icon: "lock", href: "/privacy" },
     "separator",
     { id: "sign-out", label: t("nav.signOut"), icon: "signout", onAction: () => void signOut().finally(() => go("/")) },
   ];

@@ -32,5 +32,6 @@ export const routes: Entry[] = [
   { path: "/system", roles: ["admin"], Page: lazy(() => import("../pages/System")) },
   { path: "/interpreting", Page: lazy(() => import("../visit/Interpreting")) },
   { path: "/mail", Page: lazy(() => import("../pages/Mail")) },
+  { path: "/privacy", Page: lazy(() => import("../privacy/Privacy")) },
   { path: "/profile", Page: lazy(() => import("../pages/Profile")) },
 ];

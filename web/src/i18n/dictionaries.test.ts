@@ -1,12 +1,15 @@
 import { describe, expect, it } from "vitest";
+import { privacyEn } from "../privacy/text/en";
+import { privacyFr } from "../privacy/text/fr";
 import { schedulingEn } from "../scheduling/text/en";
 import { schedulingFr } from "../scheduling/text/fr";
 import { en } from "./en";
 import { fr } from "./fr";
 import { translate } from "./index";
 
-const english: Record<string, string> = { ...en, ...schedulingEn };
-const french: Record<string, string> = { ...fr, ...schedulingFr };
+const named = (words: Record<string, string>) => Object.fromEntries(Object.entries(words).map(([key, text]) => [`privacy: ${key}`, text]));
+const english: Record<string, string> = { ...en, ...schedulingEn, ...named(privacyEn) };
+const french: Record<string, string> = { ...fr, ...schedulingFr, ...named(privacyFr) };
 const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 
 describe("the dictionaries", () => {

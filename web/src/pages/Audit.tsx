@@ -1,25 +1,33 @@
 import { useState, type FormEvent } from "react";
 import { api } from "../api/client";
 import { useResource } from "../api/useResource";
-import { Button, EmptyState, PageHeader, TextField } from "../design";
+import { Badge, Button, EmptyState, PageHeader, Select, TextField } from "../design";
 import { addDays } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { auditWords } from "../parts/audit";
 import { PagedTable } from "../parts/PagedTable";
+import { usePrivacy } from "../privacy/text";
 import { zoned } from "../parts/zoned";
 
+/** What auditors look for most. */
+const actions = [
+  "record.read", "record.updated", "patient.read", "consultation.read", "prescription.read", "appointment.read",
+  "break_glass.opened", "audit.searched", "session.opened", "person.roles_changed", "person.deactivated", "erasure.carried_out",
+];
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 export default function Audit() {
   const t = useText();
   const format = useFormat();
-  const [form, setForm] = useState({ patient_id: "", actor_id: "", from: "", to: "" });
+  const privacy = usePrivacy();
+  const [form, setForm] = useState({ patient_id: "", actor_id: "", action: "", from: "", to: "" });
   const [query, setQuery] = useState(form);
   const [wrong, setWrong] = useState<{ patient_id?: string; actor_id?: string }>({});
   const words = {
     patient_id: query.patient_id || undefined,
     actor_id: query.actor_id || undefined,
+    action: query.action || undefined,
     from: query.from ? zoned(query.from, "00:00", format.zone) : undefined,
     to: query.to ? zoned(addDays(query.to, 1), "00:00", format.zone) : undefined,
   };
@@ -45,6 +53,12 @@ export default function Audit() {
           <form className="filters" onSubmit={search}>
             <TextField label={t("audit.patientId")} value={form.patient_id} onChange={(patient_id) => setForm({ ...form, patient_id })} error={wrong.patient_id} />
             <TextField label={t("audit.actorId")} value={form.actor_id} onChange={(actor_id) => setForm({ ...form, actor_id })} error={wrong.actor_id} />
+            <Select
+              label={privacy("audit.action")}
+              value={form.action}
+              onChange={(action) => narrow({ action })}
+              options={[{ id: "", label: privacy("audit.anyAction") }, ...actions.map((id) => ({ id, label: auditWords(id) }))]}
+            />
             <TextField label={t("common.from")} type="date" value={form.from} onChange={(from) => setForm({ ...form, from })} />
             <TextField label={t("common.to")} type="date" value={form.to} onChange={(to) => setForm({ ...form, to })} />
             <Button type="submit" variant="primary" icon="search">
@@ -75,7 +89,16 @@ export default function Audit() {
                   t("health.system")
                 ),
             },
-            { id: "what", label: t("audit.what"), cell: (row) => auditWords(row.action) },
+            {
+              id: "what",
+              label: t("audit.what"),
+              cell: (row) => (
+                <span className="chips">
+                  {auditWords(row.action)}
+                  {row.break_glass ? <Badge tone="attention">{privacy("audit.emergency")}</Badge> : null}
+                </span>
+              ),
+            },
             {
               id: "about",
               label: t("audit.about"),

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { api } from "../api/client";
+import { ApiError } from "../api/http";
 import type { EntryKind, PatientRecord, RecordSummary } from "../api/types";
 import { useResource } from "../api/useResource";
 import {
@@ -9,6 +10,7 @@ import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { Entries } from "../parts/Entries";
 import { PrescriptionCard } from "../parts/PrescriptionCard";
+import { BreakGlass } from "../privacy/BreakGlass";
 import { RecordFacts } from "../parts/RecordFacts";
 import { AppointmentBadge } from "../parts/status";
 
@@ -18,6 +20,14 @@ export default function Patient({ id }: { id: string }) {
   const format = useFormat();
   const person = useResource(`patient ${id}`, () => api.patient(id));
   const record = useResource(`record ${id}`, () => api.record(id));
+  // Without a care relation there is one way: in an emergency, with a reason.
+  if (person.data === undefined && person.error instanceof ApiError && person.error.status === 403) {
+    const opened = () => {
+      void person.reload();
+      void record.reload();
+    };
+    return <BreakGlass patientId={id} onOpened={opened} />;
+  }
   return (
     <Loaded of={person}>
       {(patient) => (

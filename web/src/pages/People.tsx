@@ -1,18 +1,24 @@
 import { useEffect, useState } from "react";
 import { api } from "../api/client";
-import type { Role } from "../api/types";
+import type { Person, Role } from "../api/types";
 import { useResource } from "../api/useResource";
-import { Avatar, Badge, EmptyState, PageHeader, Select, TextField } from "../design";
+import { Avatar, Badge, Button, Dialog, EmptyState, PageHeader, Select, TextField } from "../design";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { PagedTable } from "../parts/PagedTable";
+import { Administer } from "../privacy/Administer";
+import { usePrivacy } from "../privacy/text";
+import { useSession } from "../session";
 
 const roles: Role[] = ["patient", "practitioner", "desk", "admin", "auditor"];
 const REST_MS = 300;
 
 export default function People() {
   const t = useText();
+  const privacy = usePrivacy();
   const format = useFormat();
+  const { user } = useSession();
+  const [chosen, setChosen] = useState<Person | null>(null);
   const [typed, setTyped] = useState("");
   const [q, setQ] = useState("");
   const [role, setRole] = useState<Role | "all">("all");
@@ -69,10 +75,50 @@ export default function People() {
                 </span>
               ),
             },
+            {
+              id: "state",
+              label: privacy("admin.state"),
+              cell: (person) => (
+                <span className="chips">
+                  <Badge tone={person.deactivated_at ? "problem" : "good"}>
+                    {person.deactivated_at ? privacy("admin.closed", { day: format.day(person.deactivated_at, "short") }) : privacy("admin.active")}
+                  </Badge>
+                  {person.licence ? (
+                    <Badge tone={person.licence.verified ? "plain" : "attention"}>{privacy(person.licence.verified ? "admin.checked" : "admin.unchecked")}</Badge>
+                  ) : null}
+                </span>
+              ),
+            },
             { id: "since", label: t("people.since"), cell: (person) => format.day(person.created_at, "short") },
+            ...(user?.role === "admin"
+              ? [
+                  {
+                    id: "change",
+                    label: privacy("admin.change"),
+                    actions: true,
+                    cell: (person: Person) => (
+                      <Button size="small" onPress={() => setChosen(person)}>
+                        {privacy("admin.change")}
+                      </Button>
+                    ),
+                  },
+                ]
+              : []),
           ]}
         />
       </div>
+      <Dialog title={chosen ? privacy("admin.changeOf", { name: chosen.name }) : ""} isOpen={chosen !== null} onClose={() => setChosen(null)}>
+        {chosen ? (
+          <Administer
+            key={`${chosen.id} ${chosen.roles.join()} ${chosen.deactivated_at ?? ""}`}
+            person={chosen}
+            onChanged={(person) => {
+              setChosen(person);
+              void people.reload();
+            }}
+          />
+        ) : null}
+      </Dialog>
     </div>
   );
 }
