@@ -246,8 +246,37 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         raise SettingsError(f"setting {where}: {first['msg']}") from None
     if settings.mode == "production" and settings.calendars.allow_private:
         raise SettingsError("setting calendars.allow_private: it opens this network to whoever adds a calendar")
+    if settings.mode == "production":
+        _check_production(settings)
     _check_residency(settings)
     return settings
+
+
+SHORTEST_SECRET = 16
+# Words that stand in examples and first tries.
+DEVELOPMENT = ("changeme", "change-me", "secret", "development", "example", "test", "demo", "password")
+
+
+def _check_production(settings: Settings) -> None:
+    """A secret that was given has to be one: long, of many signs, and no word of an example."""
+    secrets = {
+        "security.master_key": settings.security.master_key,
+        "database.role_secret": settings.database.role_secret,
+        "media.control_secret": settings.media.control_secret,
+        "media.turn_secret": settings.media.turn_secret,
+    }
+    given = {name: secret.get_secret_value() for name, secret in secrets.items() if secret.get_secret_value()}
+    for name, value in given.items():
+        lower = value.lower()
+        weak = len(value) < SHORTEST_SECRET or len(set(value)) < SHORTEST_SECRET // 2
+        if weak or any(lower.startswith(word) or lower.endswith(word) for word in DEVELOPMENT):
+            raise SettingsError(
+                f"setting {name}: production mode needs a secret made at random, not one of development"
+            )
+    if len(set(given.values())) != len(given):
+        raise SettingsError(f"setting {min(given)}: production mode needs another secret for each purpose")
+    if settings.http.public_url.startswith("http:"):
+        raise SettingsError("setting http.public_url: production mode needs https")
 
 
 def _check_residency(settings: Settings) -> None:

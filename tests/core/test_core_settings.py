@@ -76,3 +76,31 @@ def test_the_sample_holds_every_setting_with_its_default() -> None:
                 assert key in values[name] or f"# {key} =" in text, f"{name}.{key} is not in the sample"
         else:
             assert name in values
+
+
+RANDOM = {
+    "BEDSIDE_MODE": "production",
+    "BEDSIDE_SECURITY_MASTER_KEY": "1q8nM0kqTz3vYx7Lw5bRfGh2JdKcVuNsPaEoXiQyWtA=",
+    "BEDSIDE_DATABASE_ROLE_SECRET": "f3a97c15be02d86419cc70ab53e8d2f4",
+    "BEDSIDE_MEDIA_CONTROL_SECRET": "9b1e55d0c7724fa8b3806e1d2a94fc3e",
+    "BEDSIDE_HTTP_PUBLIC_URL": "https://care.example.org",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BEDSIDE_SECURITY_MASTER_KEY", "A" * 43 + "="),
+        ("BEDSIDE_DATABASE_ROLE_SECRET", "development-role-secret-0123"),
+        ("BEDSIDE_DATABASE_ROLE_SECRET", "tooshort123"),
+        ("BEDSIDE_MEDIA_CONTROL_SECRET", "media-control-secret"),
+        ("BEDSIDE_MEDIA_CONTROL_SECRET", RANDOM["BEDSIDE_DATABASE_ROLE_SECRET"]),
+        ("BEDSIDE_HTTP_PUBLIC_URL", "http://care.example.org"),
+    ],
+)
+def test_production_refuses_secrets_of_development_and_plain_http(name: str, value: str) -> None:
+    load(None, RANDOM)
+    with pytest.raises(SettingsError, match="production mode") as refused:
+        load(None, {**RANDOM, name: value})
+    assert value not in str(refused.value)
+    load(None, {**RANDOM, name: value, "BEDSIDE_MODE": "development"})

@@ -138,7 +138,7 @@ def test_every_variable_is_a_setting(name: str, tmp_path: Path) -> None:
     for key, value in OURS[name]["environment"].items():
         if key.endswith("_FILE"):
             file = tmp_path / key
-            file.write_text("something")
+            file.write_text(secrets.token_hex(16))
             value = str(file)
         environment[key] = str(value)
     assert load(None, environment).mode == "production"
