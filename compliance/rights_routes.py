@@ -82,7 +82,7 @@ def _break_glass(routes: Routes, emergency: BreakGlass) -> None:
 
 
 def _consents(routes: Routes, consents: Consents) -> None:
-    @routes.get("/consents/texts", action="public", auth="none", query=TextQuery, returns=ConsentTexts)
+    @routes.get("/consents/texts", action="consent.own", query=TextQuery, returns=ConsentTexts)
     async def texts(call: Call[None, TextQuery]) -> ConsentTexts:
         """What one may consent to, word by word, in the version in force."""
         return ConsentTexts(items=[ConsentText.of(each) for each in in_force(call.query.language)])

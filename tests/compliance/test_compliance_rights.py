@@ -72,9 +72,9 @@ async def write_record(house: House) -> None:
 
 
 async def test_consents_are_one_s_own_and_of_the_text_in_force(house: House) -> None:
-    for method, path in (("GET", "/me/consents"), ("PUT", "/me/consents/research")):
+    for method, path in (("GET", "/me/consents"), ("PUT", "/me/consents/research"), ("GET", "/consents/texts")):
         assert (await house.ask(None, method, path))[0] == 401
-    status, texts = await house.ask(None, "GET", "/consents/texts?language=fr-SN")
+    status, texts = await house.ask("patient", "GET", "/consents/texts?language=fr-SN")
     assert status == 200
     assert {(each["kind"], each["language"]) for each in texts["items"]} == {
         ("telehealth", "fr"),
