@@ -235,7 +235,16 @@ class Consumer:
         self.track.paused = paused
         if not paused:
             self.track.resync()
+            self.begin(now)
             self.request_keyframe(now)
+
+    def begin(self, now: float) -> None:
+        """Nothing of it has gone out, or not for a while: where there is a choice, it begins with a key frame.
+
+        What came before would be of an encoding nobody has chosen, perhaps one that does not fit at all.
+        """
+        if self.producer is not None and self.producer.layered:
+            self.track.wait_for_key(now)
 
     def request_keyframe(self, now: float, *, newcomer: bool = False) -> None:
         """The receiver needs one, of the encoding it gets or is about to get."""

@@ -185,6 +185,8 @@ class Outgoing:
                 consumer.resync()
             if self.downlink is None and sdp.TRANSPORT_CC in agreed.extensions and agreed.rtx is not None:
                 self.downlink = Downlink(self.connection, now)
+            if began:
+                consumer.begin(now)
             if began and self.connection.ready:  # else `connected` asks: sooner it would be spent on nobody
                 consumer.request_keyframe(now, newcomer=True)
         return refused
@@ -300,6 +302,7 @@ class Outgoing:
     def connected(self, now: float) -> None:
         """Media can flow: every picture wants to begin with a key frame."""
         for consumer in self._by_ssrc.values():
+            consumer.begin(now)
             consumer.request_keyframe(now, newcomer=True)
 
     def report(self, now: float) -> None:

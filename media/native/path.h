@@ -201,6 +201,7 @@ int bs_sink_configure(bs_sink *sink, int payload_type, int rtx_type, uint32_t rt
                       uint32_t block_size, const bs_changes *changes, uint32_t keep, int priority);
 uint32_t bs_sink_pad(bs_sink *sink, uint32_t size, double now); /* the bytes sent */
 void bs_sink_resync(bs_sink *sink);
+void bs_sink_wait(bs_sink *sink, double now); /* for a key frame; for some seconds at most */
 void bs_sink_aim(bs_sink *sink, int spatial, int temporal); /* no layers above these */
 int bs_sink_aiming(const bs_sink *sink); /* waits for a frame that can begin */
 /* Go over to a sibling of its source at the next key frame of that; to its own source: stay. */

@@ -87,6 +87,8 @@ bs_sink_figures *bs_sink_read(bs_sink *sink) { return &sink->figures; }
 
 void bs_sink_resync(bs_sink *sink) { sink->resync = 1; }
 
+void bs_sink_wait(bs_sink *sink, double now) { sink->choked_until = now + CHOKED_S; }
+
 void bs_sink_aim(bs_sink *sink, int spatial, int temporal) {
     sink->aim_spatial = spatial;
     sink->aim_temporal = temporal;

@@ -231,6 +231,10 @@ class Sink(Protocol):
         """The next packet continues our numbering, whatever its own number is."""
         ...
 
+    def wait_for_key(self, now: float) -> None:
+        """Send nothing before the next key frame, of its source or of what it goes over to; some seconds at most."""
+        ...
+
     def resend(self, numbers: list[int], now: float, guard: float) -> None:
         """Answer a NACK for 16-bit numbers; what went out again within ``guard`` seconds is left out."""
         ...

@@ -115,6 +115,10 @@ class NativeSink(NativeObject):
         if self.c is not None:
             self.lib.bs_sink_resync(self.c)
 
+    def wait_for_key(self, now: float) -> None:
+        if self.c is not None:
+            self.lib.bs_sink_wait(self.c, now)
+
     def aim(self, spatial: int, temporal: int) -> None:
         if self.c is not None:
             self.lib.bs_sink_aim(self.c, spatial, temporal)

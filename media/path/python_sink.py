@@ -262,6 +262,9 @@ class PythonSink:
             place = self._last[2]
         self._last = timestamp, now, place
 
+    def wait_for_key(self, now: float) -> None:
+        self._choked_until = now + CHOKED_S
+
     @property
     def is_choked(self) -> bool:
         """It waits for a key frame."""

@@ -177,6 +177,34 @@ def test_mended_key_frames_lose_their_turn(world: World) -> None:
     assert receiver.sinks[2000].target is world.low.source, "muted: nothing enters"
 
 
+def test_what_goes_on_begins_with_a_key_frame_of_what_was_chosen(world: World) -> None:
+    know_clocks(world)
+    camera, receiver = Camera(world), world.receivers[0]
+    sink = receiver.sinks[2000]
+    camera.frame(World.VIDEO, World.LOW)
+    sink.paused = True
+    for _ in range(5):
+        camera.frame()
+    sink.switch(world.low.source)
+    sink.paused = False
+    sink.resync()
+    sink.wait_for_key(world.now)
+    for _ in range(3):
+        camera.frame()
+    assert encodings(receiver.packets()) == [World.VIDEO] * 2, "nothing of the large one in between"
+    camera.frame(World.LOW)
+    camera.frame()
+    packets = receiver.packets()
+    assert encodings(packets) == [World.LOW] * 4
+    assert [(p.number - START) & 0xFFFF for p in packets] == [2, 3, 4, 5]
+    sink.wait_for_key(world.now)
+    camera.frame()
+    assert receiver.packets() == []
+    world.now += 3.1
+    camera.frame()
+    assert len(receiver.packets()) == 2, "a key frame may be one nobody can tell"
+
+
 def test_staying_and_closing(world: World) -> None:
     camera, (one, two) = Camera(world), world.receivers
     sink, other = one.sinks[2000], two.sinks[2001]

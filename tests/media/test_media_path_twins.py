@@ -141,6 +141,8 @@ def layers(draw: st.DrawFn) -> Step:
         if what == 0:
             for who, peer in enumerate(world.receivers):
                 peer.sinks[2000 + who].aim(aim[0] if who else 0, aim[1])
+                if who and skip > 9:
+                    peer.sinks[2000 + who].wait_for_key(world.now)
             return
         number = state[ssrc] = state.get(ssrc, 65_000) + step
         frame = state[f"frame {ssrc}"] = state.get(f"frame {ssrc}", 65_500) + frame_step
