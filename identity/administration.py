@@ -108,6 +108,11 @@ class Administration:
             await self._audit(tx, principal, "practitioner.licence_checked", person_id, details)
             return await self._member(tx, person_id)
 
+    async def has_addresses_in(self, domain: str) -> bool:
+        """Whether anybody's address ends in it; no access check: for the program's own start."""
+        async with self._database.reading() as tx:
+            return await repository.has_addresses_in(tx, domain)
+
     async def look_again(self) -> None:
         """A periodic job: ends sessions in roles that were taken away while they were being opened."""
         async with self._database.reading() as tx:

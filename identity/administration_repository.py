@@ -112,6 +112,13 @@ async def set_licence(
     return done == "UPDATE 1"
 
 
+async def has_addresses_in(tx: Transaction, domain: str) -> bool:
+    found: bool = await tx.fetchval(
+        "SELECT EXISTS (SELECT FROM people WHERE right(email_key, length($1) + 1) = '@' || $1)", domain
+    )
+    return found
+
+
 async def changed_since(tx: Transaction, since: datetime) -> list[tuple[UUID, tuple[str, ...]]]:
     """Whose access was changed lately, with the roles they hold now."""
     rows = await tx.fetch(

@@ -43,6 +43,7 @@ from server.services import Modules
 # Requests in hand when the process is told to stop get this long; longer than any of our own timeouts.
 GRACE_S = 15.0
 Roles = frozenset[str]
+DEMONSTRATION = "demo.bedside"  # where the demonstration's people have their addresses
 
 
 @asynccontextmanager
@@ -152,11 +153,21 @@ async def run_server(settings: Settings, roles: Roles) -> None:
         _, modules, application = await stack.enter_async_context(open_server(settings, roles))
         if demonstrates:
             await ensure_open_visit(modules)
+        if settings.mode == "production":
+            await refuse_demonstration(modules)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=GRACE_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await _listen(runner, settings)
         await stopping.wait()
+
+
+async def refuse_demonstration(modules: Modules) -> None:
+    """Everybody knows the demonstration's passwords: production starts over no database that holds its people."""
+    if await modules.identity.administration.has_addresses_in(DEMONSTRATION):
+        raise ProcessError(
+            f"the database holds the demonstration's people ({DEMONSTRATION}): production needs one of its own"
+        )
 
 
 @asynccontextmanager
