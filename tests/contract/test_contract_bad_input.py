@@ -147,14 +147,24 @@ WRONG_VALUES: list[Any] = [
 ]
 
 
+async def let_in(clinic: Clinic, method: str, address: str) -> str:
+    """Somebody whose role may do this at all: others are refused before their body is looked at."""
+    for who in ("patient", "doctor", "desk", "admin"):
+        reply = await clinic.ask(method, address, who, data=b"{", headers={"Content-Type": "application/json"})
+        if reply.status != 403:
+            return who
+    raise AssertionError(f"{method} {address} lets nobody in")
+
+
 async def test_bodies_that_are_no_json_or_of_another_shape(clinic: Clinic, operations: list[Operation]) -> None:
     for method, path, operation in operations:
         if not takes_json(operation):
             continue
-        who, address = ("patient" if needs(operation) else None), filled(path)
+        address = filled(path)
         kind = {"Content-Type": "application/json", "Idempotency-Key": uuid7().hex}
         if needs(operation) == "guest":
             continue
+        who = await let_in(clinic, method, address) if needs(operation) else None
         for raw in MALFORMED:
             reply = await clinic.ask(method, address, who, data=raw, headers=kind)
             assert (reply.status, reply.code) == (400, "malformed_json"), (method, path, raw[:20], reply)
@@ -204,14 +214,16 @@ async def test_wrong_queries(clinic: Clinic, operations: list[Operation]) -> Non
         address = filled(path)
         names = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
         for who in ("patient", "doctor", "admin") if needs(operation) else (None,):
+            unknown = await clinic.ask(method, f"{address}?no_such_parameter=1", who)
+            if unknown.status == 403:
+                continue  # this role may not do it at all, whatever is asked
             for name in names:
                 for value in QUERY_VALUES:
                     await clinic.ask(method, f"{address}?{name}={value}", who)
                 twice = f"{address}?{name}=1&{name}=2"
                 assert (await clinic.ask(method, twice, who)).status == 400, twice
             if method == "GET":
-                reply = await clinic.ask(method, f"{address}?no_such_parameter=1", who)
-                assert (reply.status, reply.code) == (400, "invalid_input"), path
+                assert (unknown.status, unknown.code) == (400, "invalid_input"), path
     await clinic.is_well()
 
 
@@ -275,6 +287,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "callback_phone": "+221771234567",
     },
     "PUT /interpreters/{id}": {"languages": ["wo"]},
+    "PUT /me/consents/{kind}": {"given": False, "version": 1, "language": "en"},
+    "PUT /people/{id}/roles": {"roles": ["patient"]},
+    "PUT /practitioners/{id}/licence": {"verified": False},
+    "POST /patients/{id}/break-glass": {"reason": "I would like to know"},
     "PUT /practitioners/{id}/licence-places": {"countries": ["SN"]},
     "PUT /consultations/{id}/notes": {"text": "Mine now", "version": 0},
     "POST /patients/{id}/appointments": {"practitioner_id": str(uuid.UUID(int=0)), "start": START},
