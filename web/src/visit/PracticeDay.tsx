@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { api } from "../api/client";
 import type { Appointment } from "../api/types";
@@ -82,7 +82,7 @@ export function PracticeDay() {
               <p>{text("day.noneBody")}</p>
             </div>
           ) : (
-            <Timeline visits={visits} waiting={practice.items ?? []} now={now} text={text} />
+            <Timeline visits={visits} own={own} waiting={practice.items ?? []} now={now} text={text} />
           )}
         </section>
       </div>
@@ -92,11 +92,14 @@ export function PracticeDay() {
 
 function Timeline({
   visits,
+  own,
   waiting,
   now,
   text,
 }: {
   visits: Appointment[];
+  /** The practitioner whose day it is; the desk has none, and opens no visits. */
+  own: string | undefined;
   waiting: WaitingItem[];
   now: number;
   text: VisitText;
@@ -114,13 +117,7 @@ function Timeline({
                 <span>{text.time(now)}</span>
               </div>
             )}
-            <Link
-              className="v-slot"
-              href={`/cockpit/${visit.id}`}
-              data-over={over || undefined}
-              data-here={here ? true : undefined}
-              data-testid="day-visit"
-            >
+            <Slot visitId={own && visit.id} over={over} here={here !== undefined}>
               <time dateTime={visit.start}>{text.time(visit.start)}</time>
               <span className="v-slot-who">
                 <strong>{visit.patient_name}</strong>
@@ -133,12 +130,38 @@ function Timeline({
                     ? text("day.waited", { time: text.span(now - Date.parse(here.since)) })
                     : text(`day.status.${visit.status}`)}
               </span>
-              <Icon name="next" size={18} />
-            </Link>
+            </Slot>
           </li>
         );
       })}
     </ol>
+  );
+}
+
+/** A row of the day; with a visit's id a way into it. */
+function Slot({
+  visitId,
+  over,
+  here,
+  children,
+}: {
+  visitId: string | undefined;
+  over: boolean;
+  here: boolean;
+  children: ReactNode;
+}) {
+  const look = {
+    className: "v-slot",
+    "data-over": over || undefined,
+    "data-here": here || undefined,
+    "data-testid": "day-visit",
+  };
+  if (!visitId) return <div {...look}>{children}</div>;
+  return (
+    <Link {...look} href={`/cockpit/${visitId}`}>
+      {children}
+      <Icon name="next" size={18} />
+    </Link>
   );
 }
 

@@ -126,18 +126,20 @@ function WaitingRow({
       <div className="v-person-acts">
         {waits ? (
           <>
-            <Button
-              isPending={busy}
-              aria-label={text("day.admitNamed", { name })}
-              onPress={() => {
-                setBusy(true);
-                void onAdmit(item)
-                  .catch(() => undefined)
-                  .finally(() => setBusy(false));
-              }}
-            >
-              {text("day.admit")}
-            </Button>
+            {own && (
+              <Button
+                isPending={busy}
+                aria-label={text("day.admitNamed", { name })}
+                onPress={() => {
+                  setBusy(true);
+                  void onAdmit(item)
+                    .catch(() => undefined)
+                    .finally(() => setBusy(false));
+                }}
+              >
+                {text("day.admit")}
+              </Button>
+            )}
             <Menu
               label={text("day.actions", { name })}
               look={{ variant: "quiet", label: text("day.actions", { name }) }}
@@ -155,9 +157,11 @@ function WaitingRow({
             />
           </>
         ) : (
-          <ButtonLink variant="plain" href={`/cockpit/${item.appointment_id}`}>
-            {text("day.open")}
-          </ButtonLink>
+          own && (
+            <ButtonLink variant="plain" href={`/cockpit/${item.appointment_id}`}>
+              {text("day.open")}
+            </ButtonLink>
+          )
         )}
       </div>
       <Confirm
