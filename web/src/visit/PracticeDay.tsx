@@ -171,6 +171,9 @@ function Late({ practice, text }: { practice: Practice; text: VisitText }) {
   const [chosen, setChosen] = useState<number | null>(null);
   const [told, setTold] = useState<string | null>(null);
   // What the server says stands, also after a reload; a choice of this moment is shown before it has gone round.
+  useEffect(() => {
+    setChosen(null);
+  }, [practice.lateMinutes]);
   const minutes = chosen ?? practice.lateMinutes ?? 0;
   const steps = LATE_STEPS.includes(minutes) ? LATE_STEPS : [...LATE_STEPS, minutes].sort((a, b) => a - b);
   return (
