@@ -45,5 +45,5 @@ class Visitor(Person):
         await chat.get_by_label("Write a message").fill(words)
         await chat.get_by_role("button", name="Send").click()
 
-    async def reads(self, words: str) -> None:
-        await self.page.get_by_test_id("chat").locator(".v-bubble", has_text=words).wait_for(timeout=20_000)
+    async def reads(self, words: str, timeout_s: float = 20.0) -> None:
+        await self.page.get_by_test_id("chat").locator(".v-bubble", has_text=words).wait_for(timeout=timeout_s * 1000)
