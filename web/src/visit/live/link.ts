@@ -63,6 +63,7 @@ export class Link {
   private readonly socket: Socket;
   private state: LinkState = "connecting";
   private waiters = new Set<() => void>();
+  private readonly pauses = new Set<() => void>();
   private failures = 0;
   private retryTimer: number | undefined;
   private readonly unlisten: () => void;
@@ -110,7 +111,7 @@ export class Link {
     this.move("ready", null);
     const waiters = [...this.waiters];
     this.waiters.clear();
-    for (const wake of waiters) wake();
+    for (const wake of [...waiters, ...this.pauses]) wake();
   }
 
   /** Drops the connection and comes back at once, with whatever credentials hold then. */
@@ -145,7 +146,7 @@ export class Link {
         if (!(error instanceof SignalingError) || !error.transient) throw error;
         if (this.state === "closed" || performance.now() >= giveUpAt) throw error;
         // `whenReady` waits for the connection; nothing else has to be spared.
-        if (error.code !== "connection_lost") await pause(backoff(attempt));
+        if (error.code !== "connection_lost") await this.pause(backoff(attempt));
       }
     }
   }
@@ -180,6 +181,19 @@ export class Link {
         reject(new SignalingError("connection_lost", "there is no connection"));
       }, timeoutMs);
       this.waiters.add(wake);
+    });
+  }
+
+  /** Shorter where the connection comes anew meanwhile: what was asked before may have been lost with the old one. */
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = () => {
+        window.clearTimeout(timer);
+        this.pauses.delete(end);
+        resolve();
+      };
+      const timer = window.setTimeout(end, ms);
+      this.pauses.add(end);
     });
   }
 
@@ -273,8 +287,4 @@ function describe(error: unknown): { status: number | null; code: string; messag
 
 function backoff(attempt: number): number {
   return Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt) * (0.75 + Math.random() / 2);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => window.setTimeout(resolve, ms));
 }

@@ -13,6 +13,8 @@ import { Subscriber, type RemoteTracks } from "./subscriber";
 const REPORT_EVERY_MS = 5_000;
 /** A publication is worth asking for over a whole short outage. */
 const PUBLISH_RETRY_MS = 30_000;
+/** The same for a new way in, which whoever is away for a while needs first. */
+const RESTART_RETRY_MS = 30_000;
 /**
  * The server makes no further offer before it has this answer, so a lost one would hide everybody's
  * new pictures for good: it is said again until it is heard, or superseded.
@@ -39,6 +41,7 @@ export class VisitMedia {
   private generation = 0;
   private before: Totals = NOTHING;
   private muted = new Map<TrackSource, boolean>();
+  private reporting = false;
 
   constructor(
     private readonly signaling: VisitSignaling,
@@ -66,19 +69,19 @@ export class VisitMedia {
           timeoutMs: ANSWER_TIMEOUT_MS,
           retryForMs: ANSWER_RETRY_MS,
         }),
-      restart: () => signaling.call("media.restart", {}),
+      restart: () => signaling.call("media.restart", {}, { retryForMs: RESTART_RETRY_MS }),
       tracksChanged: listener.onTracks,
       changed: (state) => this.moved("subscribe", state),
     });
     this.shown = new ShownPictures((wish) => signaling.call("media.prefer", wish));
     this.unlisten = onNetworkChange(() => {
-      this.publisher.restart();
+      this.publisher.restart(true);
       this.subscriber.restart();
     });
     this.reach = new Reach(() => {
       signaling.renew();
-      this.publisher.restart();
-      this.subscriber.restart();
+      this.publisher.returned();
+      this.subscriber.returned();
     });
     this.reporter = window.setInterval(() => void this.report(), REPORT_EVERY_MS);
   }
@@ -159,11 +162,17 @@ export class VisitMedia {
   }
 
   private async report(): Promise<void> {
-    if (!this.subscriber.connection) return;
-    const now = await this.totals();
-    const report = difference(this.before, now);
-    this.before = now;
-    // The next report says it again; a missed one is not worth anybody's waiting.
-    await this.signaling.call("media.report", report).catch(() => undefined);
+    if (!this.subscriber.connection || this.reporting) return;
+    this.reporting = true;
+    try {
+      const now = await this.totals();
+      const report = difference(this.before, now);
+      this.before = now;
+      await this.signaling.call("media.report", report);
+    } catch {
+      // The next report says it again; a missed one is not worth anybody's waiting.
+    } finally {
+      this.reporting = false;
+    }
   }
 }

@@ -50,6 +50,8 @@ export class Publisher {
   /** The connection before, still carrying media while the new one is built. */
   private former: RTCPeerConnection | null = null;
   private formerTimer: number | undefined;
+  /** New ICE credentials are on their way to the server; more of them would only be in their way. */
+  private restarting = false;
 
   constructor(private readonly options: PublisherOptions) {}
 
@@ -99,11 +101,20 @@ export class Publisher {
     void this.applyWanted();
   }
 
-  /** Another network, or a path that died: look for a new one on the same connection. */
-  restart(): void {
-    if (!this.pc || this.closed) return;
+  /**
+   * A path that died: look for a new one on the same connection. Once, until the server has heard of
+   * it; `anew` where the device has other addresses since.
+   */
+  restart(anew = false): void {
+    if (!this.pc || this.closed || (this.restarting && !anew)) return;
+    this.restarting = true;
     this.pc.restartIce();
     this.changed();
+  }
+
+  /** The network is back: some paths are as they were, the others need a restart. */
+  returned(): void {
+    if (this.pc?.connectionState !== "connected") this.restart();
   }
 
   close(): void {
@@ -127,6 +138,7 @@ export class Publisher {
 
   private discard(): void {
     window.clearTimeout(this.timer);
+    this.restarting = false;
     if (this.pc) {
       this.pc.onconnectionstatechange = null;
       this.pc.close();
@@ -173,6 +185,8 @@ export class Publisher {
       const answer = await this.options.publish({ generation, sdp, tracks });
       if (pc !== this.pc) return true;
       await pc.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      // Only the whole of what was wanted when it was offered: a restart since then has its own offer.
+      if (!this.dirty) this.restarting = false;
       await this.applyWanted();
       return true;
     } catch (error) {
@@ -181,8 +195,9 @@ export class Publisher {
       if (error instanceof SignalingError) {
         // An old generation ends with a reset, which begins again by itself; a visit we are not
         // (or no longer) in ends here.
-        if (!error.transient) return true;
-        return false;
+        if (error.transient) return false;
+        this.restarting = false;
+        return true;
       }
       throw error;
     }

@@ -5,8 +5,9 @@
  * Asked only while media does not get through: small requests, one after another without waiting
  * for the one before, because a request into a dead network says nothing.
  */
-const ASK_EVERY_MS = 400;
-const PATIENCE_MS = 2_000;
+const ASK_EVERY_MS = 300;
+/** Browsers have six requests to a server at once under way: these must not wait for each other. */
+const PATIENCE_MS = 1_500;
 /** A network so slow that answers are often late would otherwise be restarted over and over. */
 const CALM_MS = 6_000;
 

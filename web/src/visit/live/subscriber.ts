@@ -37,6 +37,8 @@ export class Subscriber {
   private former: RTCPeerConnection | null = null;
   private formerTimer: number | undefined;
   private shown: RemoteTracks = {};
+  /** The server is being asked for new ICE credentials. */
+  private asking = false;
   /** What the newest offer brings. */
   private current: RemoteTracks = {};
 
@@ -71,9 +73,21 @@ export class Subscriber {
     this.queue = this.queue.then(() => this.answer(offer)).catch(() => this.askAgain());
   }
 
+  /** Asks for a new path, once until the server has heard it. */
   restart(): void {
-    if (!this.pc || this.closed) return;
-    void this.options.restart().catch(() => undefined);
+    if (!this.pc || this.closed || this.asking) return;
+    this.asking = true;
+    void this.options
+      .restart()
+      .catch(() => undefined)
+      .finally(() => {
+        this.asking = false;
+      });
+  }
+
+  /** The network is back: some paths are as they were, the others need a restart. */
+  returned(): void {
+    if (this.pc?.connectionState !== "connected") this.restart();
   }
 
   close(): void {
