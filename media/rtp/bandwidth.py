@@ -20,7 +20,8 @@ START = 1_000_000
 FLOOR = 50_000
 CEILING = 20_000_000
 BACK_OFF = 0.85  # of what arrived
-DEEPEST_STEP = 0.5
+DEEPEST_STEP = 0.5  # of what was in use: less that arrives is a moment's
+USUAL_S = 1.0  # what is in use, smoothed over
 DECREASE_S = 0.25  # between two decreases, besides a round trip
 GROWTH = 1.08  # a second, far from the last limit
 NEAR_GROWTH = 1.03
@@ -78,6 +79,8 @@ class Bandwidth:
         self._heard_at = now
         self._packets = 0
         self._silent_floor = float(FLOOR)
+        self._usual: float | None = None  # bits a second that arrived, over a longer while
+        self._before_silence: float | None = None
         self._received = self._lost = 0
         self._loss_at = now
         self._usual_loss = 0.0
@@ -109,11 +112,17 @@ class Bandwidth:
             return
         self.known = True
         self._heard_at, self._packets = now, packets
+        if self._before_silence is not None:
+            # Nothing came through, so nothing is known to be full: the picture that begins anew is a large one.
+            self.rate = max(self.rate, min(self._before_silence, START))
+            self._before_silence = None
+            self.delay.forget_trend()
         self._received += told.received
         self._lost += told.lost
         for group in told.groups:
             self._group(group)
         self._finish_probe(now)
+        self._use(elapsed)
         if now >= self._calm_until:
             self._by_delay(elapsed, now)
         self._by_loss(now)
@@ -142,6 +151,12 @@ class Bandwidth:
         if span < THROUGHPUT_S * 0.4:
             return None
         return (self._arrived_bytes - arrivals[0][1]) * 8 / span
+
+    def _use(self, elapsed: float) -> None:
+        throughput = self.throughput
+        if throughput is not None:
+            usual = throughput if self._usual is None else self._usual
+            self._usual = usual + (throughput - usual) * min(1.0, elapsed / USUAL_S)
 
     # Delay
 
@@ -183,7 +198,8 @@ class Bandwidth:
             self._stubborn.clear()
             return
         self._limit = (throughput, now)
-        self.rate = min(self.rate, max(throughput * BACK_OFF, self.rate * DEEPEST_STEP))
+        used = self.rate if self._usual is None else min(self.rate, self._usual)
+        self.rate = min(self.rate, max(throughput * BACK_OFF, used * DEEPEST_STEP))
         self._decreased_at = now
 
     # Loss
@@ -223,6 +239,8 @@ class Bandwidth:
             self._silent_floor = max(float(FLOOR), self.rate * SILENT_FLOOR)
             return
         if self.known:
+            if self._before_silence is None:
+                self._before_silence = self.rate
             self.rate = min(self.rate, max(self._silent_floor, self.rate * SILENT_STEP ** (elapsed * 2)))
 
     # Probes

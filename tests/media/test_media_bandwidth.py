@@ -91,8 +91,20 @@ def test_silence_lowers_it_and_its_end_brings_it_back() -> None:
     way.run(20)
     assert 0.1 * before < way.looks[-1].rate < 0.3 * before
     way.blocked = False
+    way.run(0.5)
+    assert way.looks[-1].rate > 0.8 * min(before, START), "a network that was away is not a narrow one"
     way.run(10)
     assert way.looks[-1].rate > 0.6 * before
+
+
+def test_a_rate_that_falls_under_what_is_used_is_followed_at_once() -> None:
+    """More was known to fit than was used; a router's short queue loses sound until what is sent fits."""
+    way = Way(narrowing, most=600_000, buffer_s=0.2)
+    way.run(FALLS)
+    assert way.looks[-1].rate > 1_200_000
+    way.run(3)
+    under = next(look.at for look in way.between(FALLS, RISES) if look.rate < 1.1 * NARROW)
+    assert under - FALLS < 0.7
 
 
 def test_nothing_sent_is_no_silence() -> None:
