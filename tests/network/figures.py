@@ -17,7 +17,6 @@ class Sample:
     frozen: float
     packets: float
     concealed: float
-    silent: float
     played: float
     bytes: float
     height: float
@@ -64,11 +63,11 @@ def frozen(samples: list[Sample], start: float, end: float) -> float:
 
 
 def concealed(samples: list[Sample], start: float, end: float) -> float:
-    """% of the sound that was made up; silence made up is not heard."""
+    """% of the sound that was made up. What a browser fills long holes with, silence, is made up, too."""
     part = between(samples, start, end)
     if len(part) < 2 or part[-1].played == part[0].played:
         return 100.0
-    made_up = (part[-1].concealed - part[0].concealed) - (part[-1].silent - part[0].silent)
+    made_up = part[-1].concealed - part[0].concealed
     return max(0.0, 100 * made_up / (part[-1].played - part[0].played))
 
 

@@ -8,7 +8,7 @@ window.network = {
     this.from = window.keptConnections.length;
     this.samples = [];
     this.last = {};
-    this.sums = { frames: 0, frozen: 0, packets: 0, concealed: 0, silent: 0, played: 0, bytes: 0 };
+    this.sums = { frames: 0, frozen: 0, packets: 0, concealed: 0, played: 0, bytes: 0 };
     if (!this.running) {
       this.running = true;
       void this.watch();
@@ -33,7 +33,6 @@ window.network = {
         } else {
           this.add(key, "packets", entry.packetsReceived);
           this.add(key, "concealed", entry.concealedSamples);
-          this.add(key, "silent", entry.silentConcealedSamples);
           this.add(key, "played", entry.totalSamplesReceived);
         }
         this.add(key, "bytes", entry.bytesReceived);
