@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import figures
-from conditions import AWAY_S, BACK, DOWN_S, FALL, UP_KBPS, UP_S, Condition
+from conditions import AWAY_S, BACK, DOWN_S, FALL, UP_S, UP_SHARE, Condition
 from figures import Sample
 from house import MEDIA_PORT, House, in_chromium, in_firefox
 from meeting import PATIENT_NAME, Meeting
@@ -25,6 +25,7 @@ BEGINS_S = 30.0
 SETTLES_S = 2.0
 WATCHED_S = 12.0
 CHANGED_S = 12.0  # watched after a change
+BEFORE_S = 5.0  # of what a falling rate is compared with
 WORDS = {
     "connects_s": "seconds to media both ways",
     "freezes": "% of the time frozen",
@@ -175,7 +176,8 @@ class Call:
         measured.down_s = round(max(stops, default=fell) - fell, 1)
         measured.freezes = round(figures.frozen(patient, fell + DOWN_S, back), 1)
         measured.concealed = round(figures.concealed(patient, fell, back), 1)
-        up = figures.reaches(patient, UP_KBPS, back)
+        before = figures.kbps(patient, fell - BEFORE_S, fell)
+        up = figures.reaches(patient, before * UP_SHARE, back)
         measured.up_s = None if up is None else round(up, 1)
 
 

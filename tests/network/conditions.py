@@ -9,7 +9,7 @@ Change = Literal["", "rate", "move", "away", "kill", "drain"]
 AWAY_S = 20.0
 FALL, BACK = "300kbit", "2mbit"
 DOWN_S, UP_S = 3.0, 15.0  # a change of the rate: until it fits, until it is used again
-UP_KBPS = 600.0
+UP_SHARE = 2 / 3  # of what came in before the rate fell; how large a picture is for that is its encoder's affair
 UNBROKEN = 5.0  # % of sound made up: words stay whole
 
 
