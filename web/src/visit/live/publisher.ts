@@ -192,11 +192,11 @@ export class Publisher {
     } catch (error) {
       // Superseded while under way: the newer connection has its own turn.
       if (pc !== this.pc || this.closed) return true;
+      if (error instanceof SignalingError && error.transient) return false;
+      this.restarting = false;
       if (error instanceof SignalingError) {
         // An old generation ends with a reset, which begins again by itself; a visit we are not
         // (or no longer) in ends here.
-        if (error.transient) return false;
-        this.restarting = false;
         return true;
       }
       throw error;
