@@ -22,6 +22,7 @@ CEILING = 20_000_000
 BACK_OFF = 0.85  # of what arrived
 DEEPEST_STEP = 0.5  # of what was in use: less that arrives is a moment's
 USUAL_S = 1.0  # what is in use, smoothed over
+SPARE = 1.05  # a little more than is in use is known to have fitted
 DECREASE_S = 0.25  # between two decreases, besides a round trip
 GROWTH = 1.08  # a second, far from the last limit
 NEAR_GROWTH = 1.03
@@ -198,7 +199,7 @@ class Bandwidth:
             self._stubborn.clear()
             return
         self._limit = (throughput, now)
-        used = self.rate if self._usual is None else min(self.rate, self._usual)
+        used = self.rate if self._usual is None else min(self.rate, self._usual * SPARE)
         self.rate = min(self.rate, max(throughput * BACK_OFF, used * DEEPEST_STEP))
         self._decreased_at = now
 
