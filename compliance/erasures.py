@@ -21,7 +21,7 @@ from compliance.events import PersonErased
 from compliance.ports import Held, PersonData
 from core.clock import Clock, rfc3339
 from core.database import Database, Row, Transaction
-from core.errors import Conflict, InvalidInput, NotFound
+from core.errors import Conflict, NotFound
 from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import Principal
@@ -136,11 +136,9 @@ class Erasures:
         assert found is not None
         return found
 
-    async def confirm(self, principal: Principal, sure: bool) -> Erasure:
-        """From now it is carried out after the days of grace. Raises NotFound, ErasureHindered, InvalidInput."""
+    async def confirm(self, principal: Principal) -> Erasure:
+        """From now it is carried out after the days of grace. Raises NotFound, ErasureHindered."""
         self._policy.require(principal, "erasure.own", ["self"])
-        if not sure:
-            raise InvalidInput.of("sure", "has to be true")
         await self._hindered(principal.id)
         async with self._database.transaction() as tx:
             done = await tx.execute(

@@ -157,7 +157,7 @@ def _erasures(routes: Routes, erasures: Erasures) -> None:
     )
     async def confirm(call: Call[ConfirmErasure, None]) -> ErasureView:
         """Confirm it: it is carried out after the days of grace, until when it can be withdrawn."""
-        return ErasureView.of(await erasures.confirm(call.principal, call.body.sure))
+        return ErasureView.of(await erasures.confirm(call.principal))
 
     @routes.delete("/me/erasure", action="erasure.own", status=204, errors=(NotFound,))
     async def withdraw(call: Call[None, None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -191,7 +191,7 @@ class ErasureOutlook(Wire):
 
 
 class ConfirmErasure(Wire):
-    sure: bool
+    sure: Literal[True]
 
 
 class RightsPage(Wire):

@@ -141,7 +141,8 @@ def _operation(route: Route, references: Any, definitions: dict[str, Any]) -> di
         operation["description"] = route.description
     if route.body is not None:
         schema = references[(route.body, "validation")]
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        wanted = any(field.is_required() for field in route.body.model_fields.values())
+        operation["requestBody"] = {"required": wanted, "content": {"application/json": {"schema": schema}}}
     elif route.upload:
         file = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
         operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": file}}}

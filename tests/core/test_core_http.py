@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from harness import MakeClient
+from pydantic import AwareDatetime, Field
 from shop import Client, Shop, problem_of
 
 from core.context import Context
+from core.errors import InvalidInput
 from core.http.docs_page import add_documentation
 from core.http.openapi import describe
 from core.http.pages import add_pages
+from core.http.parsing import parse_query
+from core.http.routes import Wire
 from core.ids import uuid7
 from core.telemetry import Health, add_health_routes
 
@@ -115,6 +120,25 @@ async def test_queries_are_strict(client: Client) -> None:
     assert await response.json() == {"limit": 5, "tags": ["a", "b"]}
     for wrong in ("limit=x", "limit=1&limit=2", "colour=red", "tags=%00"):
         await problem_of(await client.get(f"/api/v1/search?{wrong}"), 400, "invalid_input")
+
+
+class Days(Wire):
+    day: date | None = None
+    since: AwareDatetime | None = Field(None, alias="from")
+    number: int = 0
+
+
+@pytest.mark.parametrize("query", ["day=0", "day=-1", "day=1e3", "from=0", "from=1763712000", "from=1.5"])
+def test_a_number_is_no_date(query: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse_query(Days, make_mocked_request("GET", f"/?{query}"))
+
+
+def test_dates_and_numbers_are_read() -> None:
+    request = make_mocked_request("GET", "/?day=2026-11-21&from=2026-11-21T08:00:00Z&number=5")
+    found = parse_query(Days, request)
+    assert found is not None
+    assert (found.day, found.number) == (date(2026, 11, 21), 5)
 
 
 async def test_unknown_paths_and_methods(client: Client, headers: dict[str, str]) -> None:
