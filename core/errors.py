@@ -72,6 +72,20 @@ class Forbidden(BedsideError):
     title = "You may not do this"
 
 
+class SecondFactorNeeded(Forbidden):
+    """Signed in, but the role needs a second factor and there is none yet."""
+
+    code = "second_factor_needed"
+    title = "Set up a second factor first: your role needs one"
+
+
+class StepUpRequired(Forbidden):
+    """A sensitive act by a session whose person has not proved themselves lately: they do, and try again."""
+
+    code = "step_up_required"
+    title = "Confirm that it is you, then try again"
+
+
 class NotFound(BedsideError):
     status = 404
     code = "not_found"

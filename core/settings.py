@@ -20,6 +20,9 @@ PREFIX = "BEDSIDE_"
 NOT_SETTINGS = frozenset({"BEDSIDE_CONFIG", "BEDSIDE_TEST_PARTIAL", "BEDSIDE_TEST_MONGO", "BEDSIDE_NEW_PASSWORD"})
 
 
+STAFF = frozenset({"practitioner", "desk", "admin", "auditor"})
+
+
 class SettingsError(Exception):
     """The configuration can't be used; the message is one line a person can act on."""
 
@@ -124,7 +127,12 @@ class Records(Section):
 class Security(Section):
     master_key: SecretStr = SecretStr("")  # 32 bytes, base64; wraps every person's key
     access_token_s: int = 600
-    refresh_token_s: int = 14 * 86400
+    refresh_token_s: int = Field(14 * 86400, ge=60)  # a patient's session ends when it was not used for this long …
+    session_s: int = Field(90 * 86400, ge=60)  # … and this long after signing in, whatever happens
+    staff_idle_s: int = Field(3600, ge=60)  # the same for everybody else (NIST SP 800-63B-4, 2.2.3: an hour, a day)
+    staff_session_s: int = Field(12 * 3600, ge=60)
+    # Roles that need a second factor; unset: practitioners, desk, administrators and auditors in production, else none.
+    second_factor_roles: list[str] | None = None
     argon2_memory_kib: int = 19456  # OWASP's minimum for Argon2id with t=2, p=1
     argon2_time: int = 2
 
@@ -136,6 +144,7 @@ class Limits(Section):
     per_person_per_minute: int = 600
     login_per_address_per_minute: int = 20
     login_per_account_per_minute: int = 10
+    wrong_per_address: int = Field(20, ge=1)  # passwords, codes, passkeys; each further try waits twice as long
     token_per_minute: int = 12  # readings with one token in an address, such as a calendar feed's
     socket_events_per_second: int = 30
 
@@ -212,6 +221,12 @@ class Settings(Section):
     scheduling: Scheduling = Scheduling()
     calendars: Calendars = Calendars()
     privacy: Privacy = Privacy()
+
+    def needs_second_factor(self, role: str) -> bool:
+        chosen = self.security.second_factor_roles
+        if chosen is None:
+            return self.mode == "production" and role in STAFF
+        return role in chosen
 
     @property
     def public_url(self) -> str:

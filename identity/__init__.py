@@ -6,52 +6,68 @@ from dataclasses import dataclass
 
 from core.context import Context
 from core.security.master import MasterKey
+from core.security.policy import ACCOUNTS
 from identity import administration
 from identity.accounts import Accounts
 from identity.administration import Administration
 from identity.administration_routes import build_administration_routes
 from identity.directory import Directory
+from identity.factor_routes import add_factor_routes
+from identity.guard import Guard
+from identity.links import Links
+from identity.passkeys import Ceremonies
 from identity.passwords import Passwords
 from identity.personal import Personal
 from identity.ports import Emergencies, NoEmergencies
+from identity.resetting import Resetting
 from identity.routes import build_routes
-from identity.sessions import Attempts, Sessions
+from identity.second_factors import SecondFactors
+from identity.sessions import Sessions
+from identity.signin import SignIn
 from identity.subscribers import subscribe
+
+FORGET_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     accounts: Accounts
     directory: Directory
+    sign_in: SignIn
+    factors: SecondFactors
+    resetting: Resetting
     administration: Administration
     personal: Personal
 
 
 def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
-    """``accounts.authenticate`` is what the HTTP and Socket.IO edges ask who a token stands for."""
-    settings = context.settings
+    """``sign_in.authenticate`` is what the HTTP and Socket.IO edges ask who a token stands for."""
+    settings, clock = context.settings, context.clock
     master = MasterKey.parse(settings.security.master_key.get_secret_value())
     database = context.database("identity")
     passwords = Passwords(settings.security)
-    sessions = Sessions(context.redis, master.derive("refresh tokens"), settings.security.refresh_token_s)
-    accounts = Accounts(
-        database=database,
-        sessions=sessions,
-        attempts=Attempts(context.redis),
-        passwords=passwords,
-        tokens=context.tokens,
-        clock=context.clock,
-        settings=settings,
-        link_key=master.derive("email verification links"),
-    )
-    directory = Directory(database, context.vault, context.policy, context.clock, emergencies or NoEmergencies())
+    guard = Guard(context.redis, clock, settings.limits.wrong_per_address)
+    sessions = Sessions(context.redis, master.derive("refresh tokens"), settings.security)
+    verification_links = Links(master.derive("email verification links"))
+    reset_links = Links(master.derive("password reset links"))
+    accounts = Accounts(database, passwords, verification_links, clock, settings)
+    ceremonies = Ceremonies(context.redis, settings.public_url)
+    recovery_key = master.derive("recovery codes")
+    factors = SecondFactors(database, context.vault, guard, ceremonies, recovery_key, clock)
+    sign_in = SignIn(database, sessions, guard, passwords, factors, context.tokens, clock, settings)
+    resetting = Resetting(database, sessions, guard, passwords, reset_links, clock, settings)
+    directory = Directory(database, context.vault, context.policy, clock, emergencies or NoEmergencies())
     context.policy.allow("patient.read", "patient", relation="self")
     context.policy.allow("patient.read", "practitioner", relation=("self", "care", "break_glass"))
     context.policy.allow("patient.read", "desk", "admin")
     context.policy.allow("people.list", "desk", "admin")
-    context.routes.append(build_routes(accounts, directory, context.tokens, settings))
-    people = Administration(database, sessions, context.policy, context.clock)
+    routes = build_routes(accounts, directory, sign_in, resetting, context.tokens, settings)
+    add_factor_routes(routes, sign_in, factors, settings)
+    context.routes.append(routes)
+    context.jobs.every(FORGET_EVERY_S, "identity.forget_resets", resetting.forget_old)
+    people = Administration(database, sessions, context.policy, clock)
     administration.allow(context.policy)
+    context.policy.allow("account.security", *ACCOUNTS, "enrolling", relation="self")
     context.routes.append(build_administration_routes(people))
     context.jobs.every(administration.LOOK_EVERY_S, "identity: end sessions in lost roles", people.look_again)
     subscribe(context.subscriptions)
@@ -60,4 +76,4 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
         passwords.close()
 
     context.stopping.append(close)
-    return Identity(accounts, directory, people, Personal(database, sessions, context.clock))
+    return Identity(accounts, directory, sign_in, factors, resetting, people, Personal(database, sessions, clock))

@@ -14,11 +14,41 @@ class InvalidCredentials(BedsideError):
 
 
 class SecondFactorRequired(BedsideError):
-    """The password was right; ``code`` is needed beside it."""
+    """The password was right: a second factor is needed beside it.
+
+    Carries ``pending_token`` for ``POST /auth/login/factor`` and ``methods`` (totp, recovery_code, passkey).
+    """
 
     status = 401
     code = "second_factor_required"
     title = "Enter the code of your second factor"
+
+
+class WrongCode(BedsideError):
+    status = 401
+    code = "wrong_code"
+    title = "This code is wrong or has been used"
+
+
+class PasskeyRefused(BedsideError):
+    """Whatever did not fit: unknown, removed, another site's, another challenge's, or without verification."""
+
+    status = 401
+    code = "passkey_refused"
+    title = "This passkey could not be accepted"
+
+
+class PasskeysUnavailable(BedsideError):
+    """Passkeys belong to a name: pages reached by a bare address can't have them (Web Authentication, 5.1.3)."""
+
+    status = 409
+    code = "passkeys_unavailable"
+    title = "Passkeys do not work at this address of the server"
+
+
+class FactorExists(Conflict):
+    code = "factor_exists"
+    title = "This second factor is set up already: remove it first"
 
 
 class EmailTaken(Conflict):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from core.events import Fact
+
+Change = Literal["password", "factor_added", "factor_removed", "recovery_code_used", "identity_linked"]
 
 
 class PatientRegistered(Fact):
@@ -23,6 +25,37 @@ class VerificationRequested(Fact):
 
     person_id: UUID
     verification_id: UUID
+
+
+class PasswordResetRequested(Fact):
+    """Somebody asked for a link to set a new password. No person: nobody has that address, and nothing follows."""
+
+    name: ClassVar[str] = "account.password_reset_requested"
+    order_by: ClassVar[str] = "reset_id"
+
+    reset_id: UUID
+    person_id: UUID | None
+
+
+class RegistrationRepeated(Fact):
+    """Somebody tried to open an account with the address of one that exists: its owner is told, nobody else."""
+
+    name: ClassVar[str] = "account.registration_repeated"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID
+    attempt_id: UUID
+
+
+class SecurityChanged(Fact):
+    """How the person signs in has changed; they are told by mail."""
+
+    name: ClassVar[str] = "account.security_changed"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID
+    change_id: UUID
+    what: Change
 
 
 class EmailVerified(Fact):

@@ -47,9 +47,9 @@ def weakness(password: str, *others: str) -> str | None:
     if repeats or letters in _COMMON or password.isdigit():
         return "this one is among the first that are guessed; choose another"
     for other in others:
-        part = other.casefold().partition("@")[0]
-        if len(part) >= 4 and part in password.casefold() and len(password) - len(part) < 8:
-            return "this is too close to your name or address"
+        for part in (other.casefold(), other.casefold().partition("@")[0]):
+            if len(part) >= 4 and part in password.casefold() and len(password) - len(part) < 8:
+                return "this is too close to your name or address"
     return None
 
 

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.errors import Forbidden, InvalidInput, InvalidToken, NotFound
+from core.errors import Forbidden, InvalidInput, InvalidToken, NotFound, StepUpRequired
+from core.http.middleware import client_address
 from core.http.routes import API_PREFIX, Answer, Call, Routes
 from core.security.tokens import Tokens as TokenIssuer
 from core.settings import Settings
-from identity.accounts import Accounts, SignedIn
+from identity.accounts import Accounts
 from identity.directory import Directory
-from identity.errors import EmailTaken, InvalidCredentials, LinkGone, RefreshReused, SecondFactorRequired
+from identity.errors import InvalidCredentials, LinkGone, RefreshReused, SecondFactorRequired, WrongCode
+from identity.resetting import Resetting
 from identity.schemas import (
+    AskReset,
     ChangeMe,
     Empty,
+    EndSessions,
+    FinishReset,
     JwkSet,
     Login,
     Me,
+    NewPassword,
     Patient,
     Refresh,
     Register,
@@ -27,27 +33,47 @@ from identity.schemas import (
     User,
     VerifyEmail,
 )
+from identity.signin import Device, SignedIn, SignIn
 
 COOKIE = "bedside_refresh"
 COOKIE_PATH = f"{API_PREFIX}/auth"
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, settings: Settings) -> Routes:
-    routes = Routes("identity")
-    cookie = {
+def cookie_of(settings: Settings) -> dict[str, Any]:
+    """What the refresh token's cookie is made with."""
+    return {
         "path": COOKIE_PATH,
         "httponly": True,
         "samesite": "Strict",  # refresh and logout take the cookie: no other site may send it
         "secure": settings.public_url.startswith("https:"),
     }
 
-    def answer(signed_in: SignedIn, *, native: bool) -> Answer:
-        cookies: list[dict[str, Any]] = []
-        if not native:
-            age = settings.security.refresh_token_s
-            cookies.append({"name": COOKIE, "value": signed_in.refresh_token, "max_age": age, **cookie})
-        return Answer(Tokens.of(signed_in, native=native), headers=NO_STORE, set_cookies=cookies)
+
+def signed_in_answer(signed_in: SignedIn, settings: Settings, *, native: bool) -> Answer:
+    """Tokens; the refresh token in a cookie for browsers, which ends with the session."""
+    cookies: list[dict[str, Any]] = []
+    if not native and signed_in.refresh_token is not None:
+        value = {"value": signed_in.refresh_token, "max_age": signed_in.lives_s}
+        cookies.append({"name": COOKIE, **value, **cookie_of(settings)})
+    return Answer(Tokens.of(signed_in, native=native), headers=NO_STORE, set_cookies=cookies)
+
+
+def device_of(call: Call[Any, Any], settings: Settings, client: str = "browser") -> Device:
+    address = client_address(call.request, settings.http.trusted_proxies)
+    return Device(client, call.request.headers.get("User-Agent", ""), address)
+
+
+def build_routes(
+    accounts: Accounts,
+    directory: Directory,
+    sign_in: SignIn,
+    resetting: Resetting,
+    issuer: TokenIssuer,
+    settings: Settings,
+) -> Routes:
+    routes = Routes("identity")
+    cookie = cookie_of(settings)
 
     @routes.post(
         "/auth/register",
@@ -57,10 +83,12 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         returns=Registered,
         status=201,
         limit="login",
-        errors=(EmailTaken,),
     )
     async def register(call: Call[Register, None]) -> Registered:
-        """Make a patient's account."""
+        """Make a patient's account.
+
+        Where the address has one the answer is the same, and its owner is told by mail.
+        """
         body = call.body
         person = await accounts.register(body.email, body.password, body.name, body.language, body.time_zone)
         return Registered(user=User.of(person, person.roles[0]))
@@ -72,14 +100,14 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         body=Login,
         returns=Tokens,
         limit="login",
-        errors=(InvalidCredentials, SecondFactorRequired, Forbidden),
+        errors=(InvalidCredentials, SecondFactorRequired, WrongCode, Forbidden),
     )
     async def login(call: Call[Login, None]) -> Answer:
         """Sign in."""
         body = call.body
-        agent = call.request.headers.get("User-Agent", "")
-        signed_in = await accounts.login(body.email, body.password, body.role, body.client, agent)
-        return answer(signed_in, native=body.client == "native")
+        device = device_of(call, settings, body.client)
+        signed_in = await sign_in.login(body.email, body.password, body.role, device, body.code)
+        return signed_in_answer(signed_in, settings, native=body.client == "native")
 
     @routes.post(
         "/auth/refresh",
@@ -94,15 +122,15 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         token = call.body.refresh_token or call.request.cookies.get(COOKIE)
         if not token:
             raise InvalidToken()
-        signed_in, session = await accounts.refresh(token)
-        return answer(signed_in, native=session.client == "native")
+        signed_in, session = await sign_in.refresh(token)
+        return signed_in_answer(signed_in, settings, native=session.client == "native")
 
     @routes.post("/auth/logout", action="public", auth="none", body=Refresh, status=204)
     async def logout(call: Call[Refresh, None]) -> Answer:
         """Sign out: the session of the access token, else of the refresh token, ends."""
         scheme, _, access = call.request.headers.get("Authorization", "").partition(" ")
         refresh_token = call.body.refresh_token or call.request.cookies.get(COOKIE)
-        await accounts.logout(access.strip() if scheme.lower() == "bearer" else None, refresh_token)
+        await sign_in.logout(access.strip() if scheme.lower() == "bearer" else None, refresh_token)
         return Answer(status=204, delete_cookies=[{"name": COOKIE, **cookie}])
 
     @routes.get("/auth/jwks", action="public", auth="none", returns=JwkSet)
@@ -115,12 +143,36 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         """Use the secret of the link in the letter, once."""
         await accounts.verify_email(call.body.secret)
 
+    @routes.post("/auth/password-reset", action="public", auth="none", body=AskReset, status=204, limit="login")
+    async def ask_reset(call: Call[AskReset, None]) -> None:
+        """Ask for a letter with a link to set a new password; the answer is the same for every address."""
+        await resetting.request(call.body.email)
+
+    @routes.post(
+        "/auth/password-reset/finish", action="public", auth="none", body=FinishReset, status=204, errors=(LinkGone,)
+    )
+    async def finish_reset(call: Call[FinishReset, None]) -> None:
+        """Set a new password with the secret of the link, once. Every session ends."""
+        await resetting.finish(call.body.secret, call.body.password)
+
+    @routes.put(
+        "/me/password",
+        action="account.security",
+        auth="enrolling",
+        body=NewPassword,
+        status=204,
+        errors=(StepUpRequired,),
+    )
+    async def change_password(call: Call[NewPassword, None]) -> None:
+        """Set another password. Every other session ends."""
+        await resetting.change(call.principal, call.body.password)
+
     @routes.post("/me/verification", action="account.own", body=Empty, status=204)
     async def send_verification(call: Call[Empty, None]) -> None:
         """Ask for another letter to verify the address."""
         await accounts.send_verification(call.principal)
 
-    @routes.get("/me", action="account.own", returns=Me)
+    @routes.get("/me", action="account.security", auth="enrolling", returns=Me)
     async def me(call: Call[None, None]) -> Me:
         """Who is signed in."""
         person, contact = await directory.me(call.principal)
@@ -138,16 +190,21 @@ def build_routes(accounts: Accounts, directory: Directory, issuer: TokenIssuer, 
         person, contact = await directory.change_me(call.principal, **changes)
         return Me.profile(person, contact, call.principal.role)
 
-    @routes.get("/me/sessions", action="account.own", returns=SessionPage)
+    @routes.get("/me/sessions", action="account.security", auth="enrolling", returns=SessionPage)
     async def sessions(call: Call[None, None]) -> SessionPage:
         """Where one is signed in."""
-        found = await accounts.sessions(call.principal)
+        found = await sign_in.sessions(call.principal)
         return SessionPage(items=[SessionRow.of(each, call.principal.session_id) for each in found])
 
-    @routes.delete("/me/sessions/{id}", action="account.own", status=204, errors=(NotFound,))
+    @routes.delete("/me/sessions", action="account.security", auth="enrolling", query=EndSessions, status=204)
+    async def end_sessions(call: Call[None, EndSessions]) -> None:
+        """Sign out everywhere, or everywhere else."""
+        await sign_in.end_sessions(call.principal, others=call.query.others)
+
+    @routes.delete("/me/sessions/{id}", action="account.security", auth="enrolling", status=204, errors=(NotFound,))
     async def end_session(call: Call[None, None]) -> None:
         """Sign out another device."""
-        await accounts.end_session(call.principal, call.id())
+        await sign_in.end_session(call.principal, call.id())
 
     @routes.get("/patients/{id}", action="patient.read", returns=Patient, errors=(Forbidden, NotFound))
     async def patient(call: Call[None, None]) -> Patient:

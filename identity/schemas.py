@@ -11,10 +11,10 @@ from pydantic import AfterValidator, Field, StringConstraints, field_serializer
 from core.clock import rfc3339
 from core.http.routes import Page, Wire
 from core.security.principal import Role
-from identity.accounts import SignedIn
 from identity.passwords import LONGEST
 from identity.people import Contact, Person, is_email, is_language, is_phone, is_time_zone
 from identity.sessions import Session
+from identity.signin import SignedIn
 
 
 def _checked(test: Any, message: str) -> AfterValidator:
@@ -69,6 +69,23 @@ class Refresh(Wire):
 
 class VerifyEmail(Wire):
     secret: str = Field(max_length=200)
+
+
+class AskReset(Wire):
+    email: Email
+
+
+class FinishReset(Wire):
+    secret: str = Field(max_length=200)
+    password: str = Field(max_length=1000)
+
+
+class NewPassword(Wire):
+    password: str = Field(max_length=1000)
+
+
+class EndSessions(Wire):
+    others: bool = False
 
 
 class User(Wire):

@@ -12,8 +12,8 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -23,23 +23,31 @@ from redis.exceptions import RedisError
 
 from core.errors import InvalidToken, Unavailable
 from core.ids import uuid7
+from core.settings import Security
 from identity.errors import RefreshReused
 
 GRACE_S = 10
 REVOKED_CHANNEL = "identity:revoked"  # JSON {session_id, person_id}, for open connections
 
-# KEYS: session, sessions of its person. ARGV: presented digest, next digest, now (ms), grace (ms), lifetime (s).
+# KEYS: session, sessions of its person. ARGV: presented digest, next digest, now (ms), grace (ms), life left (s),
+# lifetime of the list (s).
 _ROTATE = """
 local state = redis.call('HMGET', KEYS[1], 'current', 'previous', 'rotated_at')
 if not state[1] then return 'unknown' end
 if state[1] == ARGV[1] then
   redis.call('HSET', KEYS[1], 'current', ARGV[2], 'previous', ARGV[1], 'rotated_at', ARGV[3])
   redis.call('EXPIRE', KEYS[1], ARGV[5])
-  redis.call('EXPIRE', KEYS[2], ARGV[5])
+  redis.call('EXPIRE', KEYS[2], ARGV[6])
   return 'rotated'
 end
 if state[2] == ARGV[1] and tonumber(ARGV[3]) - tonumber(state[3]) <= tonumber(ARGV[4]) then return 'repeated' end
 return 'reused'
+"""
+# Only what still lives is written to: a session must not come back without its tokens.
+_MARK = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])
+return 1
 """
 
 
@@ -52,33 +60,76 @@ class Session:
     agent: str  # what the client calls itself, shortened
     created_at: datetime
     refreshed_at: datetime
+    authenticated_at: datetime  # when its person last proved who they are: at sign-in, or stepping up
+    methods: frozenset[str]  # by what
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long sessions of a role live, in seconds: unused, and at all."""
+
+    idle_s: int
+    absolute_s: int
+
+    @classmethod
+    def of(cls, role: str, settings: Security) -> Lifetimes:
+        if role == "patient":
+            return cls(settings.refresh_token_s, settings.session_s)
+        return cls(settings.staff_idle_s, settings.staff_session_s)
+
+    def left_s(self, created_at: datetime, now: datetime) -> int:
+        """What a session used now may still live; pure."""
+        return min(self.idle_s, self.absolute_s - int((now - created_at).total_seconds()))
+
+    def over(self, session: Session, now: datetime) -> bool:
+        unused = (now - session.refreshed_at).total_seconds()
+        return unused >= self.idle_s or self.left_s(session.created_at, now) <= 0
 
 
 class Sessions:
     """Every method raises Unavailable while Redis is away: nobody is let in unseen."""
 
-    def __init__(self, redis: Redis, key: bytes, lifetime_s: int) -> None:
+    def __init__(self, redis: Redis, key: bytes, settings: Security) -> None:
         self._command: Callable[..., Awaitable[Any]] = redis.execute_command
         self._key = key
-        self._lifetime_s = lifetime_s
+        self._settings = settings
+        self._list_s = max(settings.session_s, settings.staff_session_s)
 
-    async def open(self, person_id: UUID, role: str, client: str, agent: str, now: datetime) -> tuple[UUID, str]:
+    async def open(
+        self, person_id: UUID, role: str, client: str, agent: str, methods: Iterable[str], now: datetime
+    ) -> tuple[Session, str]:
         """A new session and its first refresh token."""
-        session_id, secret = uuid7(), secrets.token_bytes(32)
-        millis = _millis(now)
-        fields = ["person_id", str(person_id), "role", role, "client", client, "agent", agent[:200]]
+        secret, millis = secrets.token_bytes(32), _millis(now)
+        session = Session(uuid7(), person_id, role, client, agent[:200], now, now, now, frozenset(methods))
+        fields = ["person_id", str(person_id), "role", role, "client", client, "agent", session.agent]
         fields += ["created_at", str(millis), "rotated_at", str(millis), "current", _digest(secret), "previous", ""]
-        await self._do("HSET", _key(session_id), *fields)
-        await self._do("EXPIRE", _key(session_id), self._lifetime_s)
-        await self._do("SADD", _of(person_id), str(session_id))
-        await self._do("EXPIRE", _of(person_id), self._lifetime_s)
-        return session_id, _render(session_id, secret)
+        fields += ["authenticated_at", str(millis), "methods", ",".join(sorted(session.methods))]
+        await self._do("HSET", _key(session.id), *fields)
+        await self._do("EXPIRE", _key(session.id), self.lifetimes(role).left_s(now, now))
+        await self._do("SADD", _of(person_id), str(session.id))
+        await self._do("EXPIRE", _of(person_id), self._list_s)
+        return session, _render(session.id, secret)
+
+    def lifetimes(self, role: str) -> Lifetimes:
+        return Lifetimes.of(role, self._settings)
+
+    async def authenticated(self, session: Session, methods: Iterable[str], now: datetime) -> Session:
+        """Its person has proved again who they are. Raises InvalidToken for a session that ended meanwhile."""
+        proved = session.methods | frozenset(methods)
+        fields = ("authenticated_at", str(_millis(now)), "methods", ",".join(sorted(proved)))
+        if not await self._do("EVAL", _MARK, 1, _key(session.id), *fields):
+            raise InvalidToken()
+        return replace(session, authenticated_at=now, methods=proved)
 
     async def rotate(self, token: str, now: datetime) -> tuple[Session, str]:
         """The session and its next refresh token. Raises InvalidToken, or RefreshReused having ended the session."""
         session_id, secret = _parse(token)
         session = await self.get(session_id)
         if session is None:
+            raise InvalidToken()
+        lifetimes = self.lifetimes(session.role)
+        if lifetimes.over(session, now):
+            await self.end(session)
             raise InvalidToken()
         following = hmac.new(self._key, session_id.bytes + secret, hashlib.sha256).digest()
         outcome = await self._do(
@@ -91,7 +142,8 @@ class Sessions:
             _digest(following),
             _millis(now),
             GRACE_S * 1000,
-            self._lifetime_s,
+            lifetimes.left_s(session.created_at, now),
+            self._list_s,
         )
         outcome = _text(outcome)
         if outcome == "unknown":
@@ -111,12 +163,22 @@ class Sessions:
         return bool(await self._do("EXISTS", _key(session_id)))
 
     async def get(self, session_id: UUID) -> Session | None:
-        names = ("person_id", "role", "client", "agent", "created_at", "rotated_at")
+        names = ("person_id", "role", "client", "agent", "created_at", "rotated_at", "authenticated_at", "methods")
         values = [_text(each) for each in await self._do("HMGET", _key(session_id), *names)]
         if not values[0]:
             return None
-        person_id, role, client, agent, created, refreshed = values
-        return Session(session_id, UUID(person_id), role, client, agent, _moment(created), _moment(refreshed))
+        person_id, role, client, agent, created, refreshed, proved, methods = values
+        return Session(
+            id=session_id,
+            person_id=UUID(person_id),
+            role=role,
+            client=client,
+            agent=agent,
+            created_at=_moment(created),
+            refreshed_at=_moment(refreshed),
+            authenticated_at=_moment(proved or created),
+            methods=frozenset(methods.split(",")) - {""},
+        )
 
     async def of_person(self, person_id: UUID) -> list[Session]:
         """Newest first; forgets those that have run out."""
@@ -128,6 +190,13 @@ class Sessions:
             else:
                 found.append(session)
         return sorted(found, key=lambda session: session.created_at, reverse=True)
+
+    async def end_all(self, person_id: UUID, but: UUID | None = None) -> int:
+        """End every session of a person except ``but``; how many ended."""
+        others = [each for each in await self.of_person(person_id) if each.id != but]
+        for each in others:
+            await self.end(each)
+        return len(others)
 
     async def end(self, session: Session) -> None:
         """Revoke: the next ``alive`` says no, and open connections are told."""
@@ -141,48 +210,6 @@ class Sessions:
             return await self._command(*command)
         except (RedisError, OSError):
             raise Unavailable() from None
-
-
-class Attempts:
-    """Counts guesses in fixed windows."""
-
-    def __init__(self, redis: Redis) -> None:
-        self._command: Callable[..., Awaitable[Any]] = redis.execute_command
-
-    async def count(self, kind: str, who: str, window_s: int) -> tuple[int, int]:
-        """Add one; the number in this window and the seconds until it ends."""
-        key = self._name(kind, who)
-        try:
-            await self._command("SET", key, 0, "EX", window_s, "NX")
-            number = await self._command("INCR", key)
-            left = await self._command("TTL", key)
-            if left < 0:  # it ran out between the two: INCR has made it anew, without an end
-                await self._command("EXPIRE", key, window_s)
-                left = window_s
-        except (RedisError, OSError):
-            raise Unavailable() from None
-        return int(number), max(int(left), 1)
-
-    async def seen(self, kind: str, who: str) -> tuple[int, int]:
-        """The number in this window and the seconds until it ends, without adding."""
-        key = self._name(kind, who)
-        try:
-            number = await self._command("GET", key)
-            left = await self._command("TTL", key)
-        except (RedisError, OSError):
-            raise Unavailable() from None
-        return int(number or 0), max(int(left), 1)
-
-    async def forget(self, kind: str, who: str) -> None:
-        try:
-            await self._command("DEL", self._name(kind, who))
-        except (RedisError, OSError):
-            raise Unavailable() from None
-
-    @staticmethod
-    def _name(kind: str, who: str) -> str:
-        # A digest: addresses of people are not left lying in Redis.
-        return f"identity:attempts:{kind}:{hashlib.sha256(who.encode()).hexdigest()[:32]}"
 
 
 def _key(session_id: UUID) -> str:

@@ -49,8 +49,8 @@ class Appointments(Protocol):
 
 
 class Verifications(Protocol):
-    async def link(self, verification_id: UUID) -> str | None:
-        """The link that verifies an address, its secret in the fragment; None when it is used or over."""
+    async def link(self, kind: str, letter_id: UUID) -> str | None:
+        """What a letter about the account links to; one-time secrets are in the fragment. None when used or over."""
         ...
 
 

@@ -163,9 +163,9 @@ class Notifications:
         link = telling.link or f"/visits/{telling.appointment_id}"
         return Notice(uuid7(), telling.kind, title, body, link, self._clock.now(), None)
 
-    async def ask_to_verify(self, tx: Transaction, kind: str, person_id: UUID, verification_id: UUID) -> None:
-        """A letter by email alone: who reads notices is signed in already, and the link proves the mailbox."""
-        await self._repository.add_letter(tx, uuid7(), person_id, verification_id, kind, self._clock.now())
+    async def write_letter(self, tx: Transaction, kind: str, person_id: UUID, letter_id: UUID) -> None:
+        """A letter about the account, by email alone: it proves the mailbox, or warns whoever is not signed in."""
+        await self._repository.add_letter(tx, uuid7(), person_id, letter_id, kind, self._clock.now())
 
     # Reading
 
@@ -293,7 +293,7 @@ class Notifications:
     async def _write(self, delivery: Delivery, person: Person) -> Letter | None:
         """Written anew at each attempt; None when the content is gone or the link is used."""
         if delivery.verification_id is not None:
-            link = await self._verifications.link(delivery.verification_id)
+            link = await self._verifications.link(delivery.kind, delivery.verification_id)
             if link is None:
                 return None
             title, body = templates.render(delivery.kind, person.language, {})

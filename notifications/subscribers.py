@@ -18,7 +18,7 @@ from compliance.events import BreakGlassOpened
 from consultations.events import ConsultationStarted, InterpreterRequested, PatientRecalled, PatientWaiting
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
-from identity.events import VerificationRequested
+from identity.events import PasswordResetRequested, RegistrationRepeated, SecurityChanged, VerificationRequested
 from notifications.service import Notifications, Telling
 from records.events import PrescriptionIssued
 from scheduling.events import (
@@ -144,10 +144,23 @@ def _money(subscriptions: Subscriptions, service: Notifications) -> None:
 
 def _accounts(subscriptions: Subscriptions, service: Notifications) -> None:
     async def verification(tx: Transaction, fact: VerificationRequested, envelope: Envelope) -> None:
-        await service.ask_to_verify(tx, fact.name, fact.person_id, fact.verification_id)
+        await service.write_letter(tx, fact.name, fact.person_id, fact.verification_id)
+
+    async def reset(tx: Transaction, fact: PasswordResetRequested, envelope: Envelope) -> None:
+        if fact.person_id is not None:
+            await service.write_letter(tx, fact.name, fact.person_id, fact.reset_id)
+
+    async def repeated(tx: Transaction, fact: RegistrationRepeated, envelope: Envelope) -> None:
+        await service.write_letter(tx, fact.name, fact.person_id, fact.attempt_id)
+
+    async def changed(tx: Transaction, fact: SecurityChanged, envelope: Envelope) -> None:
+        await service.write_letter(tx, f"account.{fact.what}", fact.person_id, fact.change_id)
 
     async def emergency(tx: Transaction, fact: BreakGlassOpened, envelope: Envelope) -> None:
         await service.tell(tx, Telling(fact.name, fact.patient_id, fact.person_id, None, link="/privacy"))
 
     subscriptions.on(GROUP, VerificationRequested, verification)
     subscriptions.on(GROUP, BreakGlassOpened, emergency)
+    subscriptions.on(GROUP, PasswordResetRequested, reset)
+    subscriptions.on(GROUP, RegistrationRepeated, repeated)
+    subscriptions.on(GROUP, SecurityChanged, changed)

@@ -134,6 +134,92 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Vous pouvez lire la raison sous Confidentialité.",
         ),
     },
+    "account.password_reset_requested": {
+        "en": (
+            "Set a new password",
+            "Somebody, hopefully you, asked for a new password. The link below lets you choose one. It works once, "
+            "for 30 minutes. If it was not you, do nothing: your password stays as it is.",
+        ),
+        "fr": (
+            "Choisissez un nouveau mot de passe",
+            "Quelqu'un, sans doute vous, a demandé un nouveau mot de passe. Le lien ci-dessous permet d'en choisir un. "
+            "Il sert une fois, pendant 30 minutes. Si ce n'était pas vous, ne faites rien : votre mot de passe reste "
+            "le même.",
+        ),
+    },
+    "account.registration_repeated": {
+        "en": (
+            "You already have an account",
+            "Somebody, perhaps you, tried to open an account with this address. You have one already: sign in, or "
+            "choose a new password on the page below. If it was not you, there is nothing to do.",
+        ),
+        "fr": (
+            "Vous avez déjà un compte",
+            "Quelqu'un, peut-être vous, a voulu ouvrir un compte avec cette adresse. Vous en avez déjà un : "
+            "connectez-vous, ou choisissez un nouveau mot de passe sur la page ci-dessous. Si ce n'était pas vous, "
+            "il n'y a rien à faire.",
+        ),
+    },
+    "account.password": {
+        "en": (
+            "Your password was changed",
+            "The password of your account has just been changed, and other devices were signed out. If it was not "
+            "you, choose a new password at once on the page below.",
+        ),
+        "fr": (
+            "Votre mot de passe a été changé",
+            "Le mot de passe de votre compte vient d'être changé, et les autres appareils ont été déconnectés. Si ce "
+            "n'était pas vous, choisissez tout de suite un nouveau mot de passe sur la page ci-dessous.",
+        ),
+    },
+    "account.factor_added": {
+        "en": (
+            "A second factor was added",
+            "An authenticator or a passkey was added to your account. If it was not you, remove it on the page below "
+            "and change your password.",
+        ),
+        "fr": (
+            "Un second facteur a été ajouté",
+            "Une application d'authentification ou une clé d'accès a été ajoutée à votre compte. Si ce n'était pas "
+            "vous, retirez-la sur la page ci-dessous et changez votre mot de passe.",
+        ),
+    },
+    "account.factor_removed": {
+        "en": (
+            "A second factor was removed",
+            "An authenticator or a passkey was removed from your account. If it was not you, change your password "
+            "and look at your devices on the page below.",
+        ),
+        "fr": (
+            "Un second facteur a été retiré",
+            "Une application d'authentification ou une clé d'accès a été retirée de votre compte. Si ce n'était pas "
+            "vous, changez votre mot de passe et vérifiez vos appareils sur la page ci-dessous.",
+        ),
+    },
+    "account.recovery_code_used": {
+        "en": (
+            "A recovery code was used",
+            "Somebody, hopefully you, signed in to your account with one of your recovery codes. If it was not you, "
+            "change your password and make new codes on the page below.",
+        ),
+        "fr": (
+            "Un code de secours a été utilisé",
+            "Quelqu'un, sans doute vous, s'est connecté à votre compte avec un de vos codes de secours. Si ce n'était "
+            "pas vous, changez votre mot de passe et créez de nouveaux codes sur la page ci-dessous.",
+        ),
+    },
+    "account.identity_linked": {
+        "en": (
+            "A way to sign in was linked",
+            "Your account can now be entered through another sign-in service. If it was not you, change your "
+            "password and remove it on the page below.",
+        ),
+        "fr": (
+            "Un moyen de connexion a été lié",
+            "On peut maintenant entrer dans votre compte par un autre service de connexion. Si ce n'était pas vous, "
+            "changez votre mot de passe et retirez-le sur la page ci-dessous.",
+        ),
+    },
     "reminder": {
         "en": ("Reminder of your appointment", "Your video visit with {other} begins on {when}."),
         "fr": ("Rappel de votre rendez-vous", "Votre visite vidéo avec {other} commence le {when}."),

@@ -31,7 +31,7 @@ def build_edge(context: Context, modules: Modules, roles: frozenset[str]) -> web
         settings=context.settings,
         clock=context.clock,
         tokens=context.tokens,
-        sessions=modules.identity.accounts,
+        sessions=modules.identity.sign_in,
         policy=context.policy,
         limiter=limiter,
         idempotency=idempotency,

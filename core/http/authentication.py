@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from core.errors import InvalidToken, NotSignedIn
+from core.errors import InvalidToken, NotSignedIn, SecondFactorNeeded
 from core.http.routes import Auth
 from core.security.principal import ANONYMOUS, Principal
 from core.security.tokens import Tokens
@@ -45,7 +45,7 @@ def guest_principal(tokens: Tokens, token: str) -> Principal:
 
 
 async def authenticate(request: web.Request, auth: Auth, sessions: Sessions, tokens: Tokens) -> Principal:
-    """The principal a route with this ``auth`` sees. Raises NotSignedIn or InvalidToken."""
+    """The principal a route with this ``auth`` sees. Raises NotSignedIn, InvalidToken or SecondFactorNeeded."""
     if auth == "none":
         return ANONYMOUS
     token = bearer(request)
@@ -53,4 +53,7 @@ async def authenticate(request: web.Request, auth: Auth, sessions: Sessions, tok
         raise NotSignedIn()
     if auth == "guest":
         return guest_principal(tokens, token)
-    return await sessions.authenticate(token)
+    principal = await sessions.authenticate(token)
+    if principal.role == "enrolling" and auth != "enrolling":
+        raise SecondFactorNeeded()
+    return principal

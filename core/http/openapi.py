@@ -135,7 +135,7 @@ def _operation(route: Route, references: Any, definitions: dict[str, Any]) -> di
         "summary": route.summary,
         "parameters": _parameters(route, references, definitions),
         "responses": _responses(route, references),
-        "security": [] if route.auth == "none" else [{route.auth: []}],
+        "security": [] if route.auth == "none" else [{"guest" if route.auth == "guest" else "access": []}],
     }
     if route.description:
         operation["description"] = route.description

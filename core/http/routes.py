@@ -28,7 +28,8 @@ API_PREFIX = "/api/v1"
 B = TypeVar("B")
 Q = TypeVar("Q")
 
-Auth = Literal["none", "access", "guest"]
+# ``enrolling``: as ``access``, and for those too who still have to set up the second factor that their role needs.
+Auth = Literal["none", "access", "guest", "enrolling"]
 # ``login``: per address and per ``email`` of the body; ``token``: per ``{token}`` of the path.
 Limit = Literal["login", "token"]
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, get_args
 from uuid import UUID
 
-Role = Literal["anonymous", "patient", "practitioner", "interpreter", "guest", "desk", "admin", "auditor", "system"]
+# ``enrolling``: signed in, but without the second factor that the wanted role needs. No rule lets it do anything.
+Role = Literal[
+    "anonymous", "patient", "practitioner", "interpreter", "guest", "desk", "admin", "auditor", "system", "enrolling"
+]
 ROLES: frozenset[str] = frozenset(get_args(Role))
 
 
@@ -22,6 +26,8 @@ class Principal:
     roles: frozenset[Role]
     session_id: UUID | None = None
     name: str = ""
+    authenticated_at: datetime | None = None  # when they last proved who they are
+    methods: frozenset[str] = frozenset()  # by what (RFC 8176): pwd, otp, hwk, fed
 
     @property
     def id(self) -> UUID:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-Kind = Literal["access", "visit", "probe", "guest", "practice"]
+# ``pending``: between the password and the second factor; ``link``: between a provider's sign-in and one's own.
+Kind = Literal["access", "visit", "probe", "guest", "practice", "pending", "link"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ class DropInLines:
         self._modules = modules
 
     async def authenticate(self, token: str) -> Principal:
-        return await self._modules.identity.accounts.authenticate(token)
+        return await self._modules.identity.sign_in.authenticate(token)
 
     async def specialty(self, principal: Principal, drop_in_id: UUID) -> str:
         return (await self._modules.scheduling.drop_ins.show(principal, drop_in_id)).drop_in.specialty

@@ -41,8 +41,13 @@ class Verifications:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
 
-    async def link(self, verification_id: UUID) -> str | None:
-        return await self._modules.identity.accounts.verification_link(verification_id)
+    async def link(self, kind: str, letter_id: UUID) -> str | None:
+        identity = self._modules.identity
+        if kind == "account.verification_requested":
+            return await identity.accounts.verification_link(letter_id)
+        if kind == "account.password_reset_requested":
+            return await identity.resetting.link(letter_id)
+        return identity.accounts.page_for(kind)
 
 
 class Sessions:
@@ -50,4 +55,4 @@ class Sessions:
         self._modules = modules
 
     async def authenticate(self, token: str) -> Principal:
-        return await self._modules.identity.accounts.authenticate(token)
+        return await self._modules.identity.sign_in.authenticate(token)

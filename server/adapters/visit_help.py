@@ -35,4 +35,4 @@ class VisitHelp:
         return await self._modules.consultations.interpreters.latest(appointment_id)
 
     async def signed_in(self, session_id: str) -> bool:
-        return await self._modules.identity.accounts.session_stands(UUID(session_id))
+        return await self._modules.identity.sign_in.session_stands(UUID(session_id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,16 +17,22 @@ from core.ids import uuid7
 from core.security.principal import ANONYMOUS, Principal, Role
 from core.settings import Settings
 from identity import Identity, setup
-from identity.accounts import FAILURES_PER_HOUR
 from identity.errors import EmailTaken, InvalidCredentials, LinkGone, RefreshReused
+from identity.guard import FREE, LONGEST_WAIT_S
 from identity.people import Person, PractitionerProfile
 from identity.search import Search
 from identity.sessions import GRACE_S
+from identity.signin import Device
 from scheduling.events import AppointmentBooked, AppointmentCancelled
 
 pytestmark = pytest.mark.integration
 
 PASSWORD = "a quiet harbour at dawn"
+
+
+def here(client: str = "browser") -> Device:
+    """Each time from another address: wrong tries of one test slow no other."""
+    return Device(client, "test", uuid7().hex)
 
 
 class HandClock:
@@ -58,17 +65,12 @@ def identity(app: Context) -> Identity:
 
 
 async def person(identity: Identity, *roles: Role, **more: object) -> Person:
-    return await identity.accounts.create_person(
-        email=f"{uuid7().hex}@example.org",
-        password=PASSWORD,
-        name="Awa Traoré",
-        roles=roles or ("patient",),
-        **more,  # type: ignore[arg-type]
-    )
+    given: dict[str, Any] = {"email": f"{uuid7().hex}@example.org", "password": PASSWORD, "name": "Awa Traoré", **more}
+    return await identity.accounts.create_person(roles=roles or ("patient",), **given)
 
 
 async def signed_in(identity: Identity, who: Person, role: Role | None = None):  # type: ignore[no-untyped-def]
-    return await identity.accounts.login(who.email, PASSWORD, role, "browser", "test")
+    return await identity.sign_in.login(who.email, PASSWORD, role, here())
 
 
 def principal(who: Person, role: Role | None = None) -> Principal:
@@ -93,18 +95,42 @@ async def test_unknown_and_wrong_get_the_same_answer(identity: Identity) -> None
     answers = set()
     for email, password in ((who.email, "wrong"), ("nobody@example.org", PASSWORD), (who.email, "x" * 5000)):
         with pytest.raises(InvalidCredentials) as refused:
-            await identity.accounts.login(email, password, None, "browser", "")
+            await identity.sign_in.login(email, password, None, here())
         answers.add((refused.value.code, refused.value.detail))
     assert len(answers) == 1
 
 
-async def test_guessing_is_stopped_even_with_the_right_password(identity: Identity) -> None:
-    email = f"{uuid7().hex}@example.org"
-    for _ in range(FAILURES_PER_HOUR):
-        await identity.accounts._attempts.count("failures", email, 3600)
-    with pytest.raises(TooManyRequests) as refused:
-        await identity.accounts.login(email, PASSWORD, None, "browser", "")
-    assert int(refused.value.headers["Retry-After"]) > 0
+async def test_guessing_is_slowed_even_with_the_right_password(identity: Identity, clock: HandClock) -> None:
+    who, waits = await person(identity), []
+    for _ in range(FREE + 1):
+        with pytest.raises(InvalidCredentials):
+            await identity.sign_in.login(who.email, "wrong", None, here())
+    for _ in range(4):
+        with pytest.raises(TooManyRequests) as refused:
+            await identity.sign_in.login(who.email, PASSWORD, None, here())
+        waits.append(int(refused.value.headers["Retry-After"]))
+        clock.forward(waits[-1] + 0.001)
+        with pytest.raises(InvalidCredentials):
+            await identity.sign_in.login(who.email.upper(), "wrong", None, here())
+    assert waits == [1, 2, 4, 8]
+    clock.forward(LONGEST_WAIT_S)
+    await signed_in(identity, who)
+    with pytest.raises(InvalidCredentials):  # the right one has cleared the count
+        await identity.sign_in.login(who.email, "wrong", None, here())
+    await signed_in(identity, who)
+
+
+async def test_guessing_many_accounts_from_one_address_is_slowed(identity: Identity, app: Context) -> None:
+    one, network = Device("browser", "test", uuid7().hex), f"2001:db8:{uuid7().hex[-4:]}:1::"
+    for index in range(app.settings.limits.wrong_per_address + 1):
+        for device in (one, Device("browser", "test", f"{network}{index + 1:x}")):
+            with pytest.raises(InvalidCredentials):
+                await identity.sign_in.login(f"{uuid7().hex}@example.org", "wrong", None, device)
+    who = await person(identity)
+    for device in (one, Device("browser", "test", f"{network}ffff")):
+        with pytest.raises(TooManyRequests):
+            await identity.sign_in.login(who.email, PASSWORD, None, device)
+    await signed_in(identity, who)
 
 
 async def test_a_role_one_does_not_hold_is_refused(identity: Identity) -> None:
@@ -121,7 +147,7 @@ async def test_another_kind_of_token_does_not_sign_in(identity: Identity, app: C
         app.tokens.issue("access", who.id, timedelta(minutes=1)),
     ):
         with pytest.raises(InvalidToken):
-            await identity.accounts.authenticate(token)
+            await identity.sign_in.authenticate(token)
 
 
 # -- sign-in
@@ -130,18 +156,18 @@ async def test_another_kind_of_token_does_not_sign_in(identity: Identity, app: C
 async def test_sign_in_and_act_in_a_role(identity: Identity) -> None:
     who = await person(identity, "practitioner", "patient")
     first = await signed_in(identity, who)
-    acting = await identity.accounts.authenticate(first.access_token)
+    acting = await identity.sign_in.authenticate(first.access_token)
     assert (acting.person_id, acting.role, acting.name) == (who.id, "practitioner", "Awa Traoré")
-    assert (await identity.accounts.authenticate((await signed_in(identity, who, "patient")).access_token)).role == (
+    assert (await identity.sign_in.authenticate((await signed_in(identity, who, "patient")).access_token)).role == (
         "patient"
     )
 
 
 async def test_the_address_is_one_however_it_is_spelt(identity: Identity) -> None:
     who = await person(identity)
-    assert (await identity.accounts.login(who.email.upper(), PASSWORD, None, "native", "")).person.id == who.id
+    assert (await identity.sign_in.login(who.email.upper(), PASSWORD, None, here())).person.id == who.id
     with pytest.raises(EmailTaken):
-        await identity.accounts.register(who.email.title(), PASSWORD, "Somebody", "en", "UTC")
+        await person(identity, email=who.email.title())
 
 
 async def test_weak_passwords_are_refused_at_registering(identity: Identity) -> None:
@@ -157,38 +183,38 @@ async def test_refresh_tokens_rotate(identity: Identity, clock: HandClock) -> No
     token = first.refresh_token
     for _ in range(5):
         clock.forward(600)
-        answer, _ = await identity.accounts.refresh(token)
+        answer, _ = await identity.sign_in.refresh(token)
         assert answer.refresh_token != token
         token = answer.refresh_token
-        await identity.accounts.authenticate(answer.access_token)
+        await identity.sign_in.authenticate(answer.access_token)
 
 
 async def test_a_lost_answer_is_given_again_within_the_grace(identity: Identity, clock: HandClock) -> None:
     first = await signed_in(identity, await person(identity))
-    lost, _ = await identity.accounts.refresh(first.refresh_token)
+    lost, _ = await identity.sign_in.refresh(first.refresh_token)
     clock.forward(GRACE_S - 1)
-    again, _ = await identity.accounts.refresh(first.refresh_token)
+    again, _ = await identity.sign_in.refresh(first.refresh_token)
     assert again.refresh_token == lost.refresh_token
-    await identity.accounts.refresh(again.refresh_token)
+    await identity.sign_in.refresh(again.refresh_token)
 
 
 async def test_a_reused_token_ends_the_whole_family(identity: Identity, clock: HandClock) -> None:
     first = await signed_in(identity, await person(identity))
-    second, _ = await identity.accounts.refresh(first.refresh_token)
+    second, _ = await identity.sign_in.refresh(first.refresh_token)
     clock.forward(GRACE_S + 1)
     with pytest.raises(RefreshReused):
-        await identity.accounts.refresh(first.refresh_token)
+        await identity.sign_in.refresh(first.refresh_token)
     for refused in (second.refresh_token, first.refresh_token):
         with pytest.raises(InvalidToken):
-            await identity.accounts.refresh(refused)
+            await identity.sign_in.refresh(refused)
     with pytest.raises(InvalidToken):
-        await identity.accounts.authenticate(second.access_token)
+        await identity.sign_in.authenticate(second.access_token)
 
 
 @pytest.mark.parametrize("token", ["", ".", "x.y", "0" * 32 + "." + "A" * 43, "é" * 32 + "." + "A" * 43])
 async def test_rubbish_does_not_refresh(identity: Identity, token: str) -> None:
     with pytest.raises(InvalidToken):
-        await identity.accounts.refresh(token)
+        await identity.sign_in.refresh(token)
 
 
 # -- sessions
@@ -199,31 +225,70 @@ async def test_signing_out_counts_at_once_and_is_told(identity: Identity, app: C
     async with app.redis.pubsub() as channel:
         await channel.subscribe("identity:revoked")
         assert (await channel.get_message(timeout=5))["type"] == "subscribe"
-        await identity.accounts.logout(first.access_token, None)
+        await identity.sign_in.logout(first.access_token, None)
         message = await channel.get_message(ignore_subscribe_messages=True, timeout=5)
         assert json.loads(message["data"])["person_id"] == str(first.person.id)
     with pytest.raises(InvalidToken):
-        await identity.accounts.authenticate(first.access_token)
+        await identity.sign_in.authenticate(first.access_token)
     with pytest.raises(InvalidToken):
-        await identity.accounts.refresh(first.refresh_token)
+        await identity.sign_in.refresh(first.refresh_token)
 
 
 async def test_signing_out_with_the_refresh_token_alone(identity: Identity) -> None:
     first = await signed_in(identity, await person(identity))
-    await identity.accounts.logout("rubbish", first.refresh_token)
+    await identity.sign_in.logout("rubbish", first.refresh_token)
     with pytest.raises(InvalidToken):
-        await identity.accounts.authenticate(first.access_token)
+        await identity.sign_in.authenticate(first.access_token)
+
+
+async def test_signing_out_everywhere_and_everywhere_else(identity: Identity) -> None:
+    who, other = await person(identity), await signed_in(identity, await person(identity))
+    first, second, third = [await signed_in(identity, who) for _ in range(3)]
+    acting = await identity.sign_in.authenticate(first.access_token)
+    assert await identity.sign_in.end_sessions(acting, others=True) == 2
+    await identity.sign_in.authenticate(first.access_token)
+    for gone in (second, third):
+        with pytest.raises(InvalidToken):
+            await identity.sign_in.authenticate(gone.access_token)
+        with pytest.raises(InvalidToken):
+            await identity.sign_in.refresh(gone.refresh_token or "")
+    assert await identity.sign_in.end_sessions(acting, others=False) == 1
+    with pytest.raises(InvalidToken):
+        await identity.sign_in.authenticate(first.access_token)
+    await identity.sign_in.authenticate(other.access_token)
+
+
+@pytest.mark.parametrize(("role", "idle", "absolute"), [("patient", 14 * 86400, 90 * 86400), ("desk", 3600, 12 * 3600)])
+async def test_sessions_end_unused_and_end_at_all(
+    identity: Identity, clock: HandClock, role: Role, idle: int, absolute: int
+) -> None:
+    unused = await signed_in(identity, await person(identity, role))
+    clock.forward(idle)
+    with pytest.raises(InvalidToken):
+        await identity.sign_in.refresh(unused.refresh_token or "")
+    used = await signed_in(identity, await person(identity, role))
+    token, lived = used.refresh_token or "", 0
+    while lived + idle - 1 < absolute:
+        clock.forward(idle - 1)
+        lived += idle - 1
+        answer, _ = await identity.sign_in.refresh(token)
+        assert answer.lives_s == min(idle, absolute - lived)
+        assert answer.expires_in <= answer.lives_s
+        token = answer.refresh_token or ""
+    clock.forward(absolute - lived)
+    with pytest.raises(InvalidToken):
+        await identity.sign_in.refresh(token)
 
 
 async def test_only_the_owner_ends_a_session(identity: Identity) -> None:
     first, other = await signed_in(identity, await person(identity)), await person(identity)
-    acting = await identity.accounts.authenticate(first.access_token)
+    acting = await identity.sign_in.authenticate(first.access_token)
     assert acting.session_id is not None
     with pytest.raises(NotFound):
-        await identity.accounts.end_session(principal(other), acting.session_id)
-    assert [each.id for each in await identity.accounts.sessions(acting)] == [acting.session_id]
-    await identity.accounts.end_session(acting, acting.session_id)
-    assert await identity.accounts.sessions(acting) == []
+        await identity.sign_in.end_session(principal(other), acting.session_id)
+    assert [each.id for each in await identity.sign_in.sessions(acting)] == [acting.session_id]
+    await identity.sign_in.end_session(acting, acting.session_id)
+    assert await identity.sign_in.sessions(acting) == []
 
 
 # -- verifying an address
@@ -240,7 +305,7 @@ async def test_the_link_verifies_once(production: Identity, app: Context) -> Non
     assert not await production.directory.email_verified(who.id)
     async with app.database("core").reading() as tx:
         payload = await tx.fetchval(
-            "SELECT payload FROM core.outbox WHERE name = 'account.verification_requested' AND order_key = $1", who.id
+            "SELECT payload FROM core.outbox Where() name = 'account.verification_requested' AND order_key = $1", who.id
         )
     link = await production.accounts.verification_link(UUID(payload["verification_id"]))
     assert link is not None
@@ -270,7 +335,7 @@ async def test_phone_and_birth_date_are_stored_encrypted(identity: Identity, app
     _, contact = await identity.directory.me(principal(who))
     assert (contact.phone, contact.birth_date) == ("+2250700000000", date(1990, 1, 2))
     async with app.database("identity").reading() as tx:
-        row = await tx.fetchrow("SELECT phone, birth_date FROM people WHERE id = $1", who.id)
+        row = await tx.fetchrow("SELECT phone, birth_date FROM people Where() id = $1", who.id)
     assert row is not None
     assert b"0700" not in row["phone"]
     assert b"1990" not in row["birth_date"]
@@ -297,7 +362,7 @@ async def test_an_appointment_makes_a_care_relation_until_it_is_cancelled(identi
             assert found.id == patient.id
     async with app.database("core").reading() as tx:
         actions = await tx.fetch(
-            "SELECT actor_id FROM core.audit_log WHERE action = 'patient.read' AND patient_id = $1", patient.id
+            "SELECT actor_id FROM core.audit_log Where() action = 'patient.read' AND patient_id = $1", patient.id
         )
     assert {row["actor_id"] for row in actions} == {doctor.id}
 

@@ -85,6 +85,7 @@ class Demonstration:
             BEDSIDE_MEDIA_WORKERS="1",
             # All of a test's people sign in from one address.
             BEDSIDE_LIMITS_LOGIN_PER_ADDRESS_PER_MINUTE="300",
+            BEDSIDE_LIMITS_WRONG_PER_ADDRESS="1000",
             **({"BEDSIDE_MEDIA_ADDRESS": lan} if lan else {}),
         )
         self.lines: list[str] = []
