@@ -34,7 +34,7 @@ def totp_step(secret: bytes, code: str, now: datetime, last_step: int) -> int | 
     """The step that a code belongs to, if it fits and lies after ``last_step``."""
     fitting = None
     for drift in DRIFT:
-        step = step_of(now) + drift
+        step = max(0, step_of(now) + drift)
         # Every candidate is compared, and in constant time.
         if hmac.compare_digest(totp_code(secret, step).encode(), code.encode()) and step > last_step:
             fitting = step if fitting is None else max(fitting, step)

@@ -154,7 +154,8 @@ class TokenSessions:
     async def authenticate(self, token: str) -> Principal:
         claims = self._tokens.verify(token, "access")
         role: Role = claims.extra["role"]
-        return Principal(claims.subject, role, frozenset({role}), name=claims.extra["name"])
+        proved = claims.expires_at - timedelta(minutes=10)
+        return Principal(claims.subject, role, frozenset({role}), name=claims.extra["name"], authenticated_at=proved)
 
 
 MakeClient = Callable[..., Awaitable["TestClient[web.Request, web.Application]"]]

@@ -46,7 +46,9 @@ async def arrive_at(playwright: Playwright) -> AsyncIterator[Callable[..., Await
 
     def note(address: str) -> None:
         parts = urlsplit(address)
-        if parts.scheme in ("http", "https", "ws", "wss") and not (parts.hostname or "").startswith("127."):
+        if parts.scheme in ("http", "https", "ws", "wss") and not (parts.hostname or "").startswith(
+            ("127.", "localhost")
+        ):
             elsewhere.append(address)
 
     async def open_browser(

@@ -5,7 +5,8 @@ export type Time = string;
 export type DateOnly = string;
 
 export type Money = { amount_minor: number; currency: string };
-export type Role = "patient" | "practitioner" | "desk" | "admin" | "auditor";
+/** `enrolling`: the role needs a second factor that is not set up yet. */
+export type Role = "patient" | "practitioner" | "desk" | "admin" | "auditor" | "enrolling";
 export type User = {
   id: Id; roles: Role[]; role: Role; name: string; email: string; language: string; time_zone: string; email_verified: boolean;
 };
@@ -16,6 +17,12 @@ export type Patient = {
 export type Licence = { number: string; expires_on: string | null; verified: boolean; published: boolean };
 export type Person = { id: Id; name: string; email: string; roles: Role[]; created_at: Time; deactivated_at: Time | null; licence: Licence | null };
 export type SignedIn = { access_token: string; expires_in: number; user: User };
+export type Session = { id: Id; current: boolean; client: string; agent: string; created_at: Time; refreshed_at: Time };
+export type Ceremony = { ceremony: string; options: Record<string, unknown> };
+export type Answered = { ceremony: string; credential: object };
+export type FactorAdded = SignedIn & { recovery_codes: string[] };
+export type Passkey = { id: Id; name: string; synced: boolean; created_at: Time; last_used_at: Time | null };
+export type Security = { required: boolean; totp: boolean; recovery_codes: number; passkeys: Passkey[]; passkeys_available: boolean };
 export type Page<T> = { items: T[]; next_cursor: string | null };
 
 /** `location` is empty unless the rule behind the slot names one. */

@@ -39,13 +39,14 @@ const admin: Place[] = [
   { href: "/system", text: "nav.health.system", icon: "pulse" },
 ];
 const auditor: Place[] = [{ href: "/audit", text: "nav.audit", icon: "eye" }];
-const places: Record<Role, Place[]> = { patient, practitioner, desk, admin, auditor };
+const enrolling: Place[] = [{ href: "/security", text: "nav.security", icon: "shield" }];
+const places: Record<Role, Place[]> = { patient, practitioner, desk, admin, auditor, enrolling };
 
 /** How many places fit beside each other at the foot of a phone; the rest is under "More". */
 const BAR = 5;
 
 export function homeOf(role: Role): string {
-  return { patient: "/", practitioner: "/practice", desk: "/calendar", admin: "/calendar", auditor: "/audit" }[role];
+  return { patient: "/", practitioner: "/practice", desk: "/calendar", admin: "/calendar", auditor: "/audit", enrolling: "/security" }[role];
 }
 
 export function Shell({ children }: { children: ReactNode }) {
@@ -142,6 +143,7 @@ function Account() {
   if (!user) return null;
   const actions: MenuAction[] = [
     { id: "profile", label: t("nav.profile"), icon: "user", href: "/profile" },
+    { id: "security", label: t("nav.security"), icon: "shield", href: "/security" },
     { id: "privacy", label: privacy("nav"), icon: "lock", href: "/privacy" },
     "separator",
     { id: "sign-out", label: t("nav.signOut"), icon: "signout", onAction: () => void signOut().finally(() => go("/")) },

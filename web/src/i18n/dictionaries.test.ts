@@ -3,13 +3,15 @@ import { privacyEn } from "../privacy/text/en";
 import { privacyFr } from "../privacy/text/fr";
 import { schedulingEn } from "../scheduling/text/en";
 import { schedulingFr } from "../scheduling/text/fr";
+import { accountEn } from "../account/text/en";
+import { accountFr } from "../account/text/fr";
 import { en } from "./en";
 import { fr } from "./fr";
 import { translate } from "./index";
 
 const named = (words: Record<string, string>) => Object.fromEntries(Object.entries(words).map(([key, text]) => [`privacy: ${key}`, text]));
-const english: Record<string, string> = { ...en, ...schedulingEn, ...named(privacyEn) };
-const french: Record<string, string> = { ...fr, ...schedulingFr, ...named(privacyFr) };
+const english: Record<string, string> = { ...en, ...schedulingEn, ...accountEn, ...named(privacyEn) };
+const french: Record<string, string> = { ...fr, ...schedulingFr, ...accountFr, ...named(privacyFr) };
 const holes = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map((match) => match[1]).sort();
 
 describe("the dictionaries", () => {

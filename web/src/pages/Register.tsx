@@ -1,6 +1,7 @@
 import { useState, type FormEvent } from "react";
 import { Link } from "react-aria-components";
 import { useLocation, useSearch } from "wouter";
+import { useAccountText } from "../account/text";
 import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import { Banner, Button, Card, PageHeader, TextField, useErrorText } from "../design";
@@ -13,6 +14,7 @@ type Fields = { name?: string; email?: string; password?: string };
 
 export default function Register() {
   const t = useText();
+  const ta = useAccountText();
   const explain = useErrorText();
   const { language } = useLanguage();
   const { signIn } = useSession();
@@ -24,6 +26,7 @@ export default function Register() {
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<Fields>({});
   const [failure, setFailure] = useState<string | null>(null);
+  const [check, setCheck] = useState(false);
 
   const submit = async (event: FormEvent) => {
     event.preventDefault();
@@ -42,9 +45,13 @@ export default function Register() {
       go(next ?? "/", { replace: true });
     } catch (error) {
       const fields: Fields = {};
+      // The address has an account with another password: its owner has a mail that says so.
+      if (error instanceof ApiError && (error.code === "invalid_credentials" || error.code === "second_factor_required")) {
+        setCheck(true);
+        return;
+      }
       if (error instanceof ApiError) {
         for (const each of error.errors) if (each.field === "name" || each.field === "email" || each.field === "password") fields[each.field] = each.message;
-        if (error.code === "email_taken") fields.email = explain(error);
       }
       setWrong(fields);
       if (Object.keys(fields).length === 0) setFailure(explain(error));
@@ -70,6 +77,7 @@ export default function Register() {
             error={wrong.password}
             isRequired
           />
+          {check ? <Banner icon="mail">{ta("register.check", { email: email.trim() })}</Banner> : null}
           {failure ? <Banner tone="problem">{failure}</Banner> : null}
           <Button type="submit" variant="primary" size="large" wide state={busy ? "busy" : "idle"}>
             {t("nav.register")}

@@ -1,12 +1,14 @@
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 import { api } from "../api/client";
 import { http } from "../api/http";
-import type { Role, User } from "../api/types";
+import type { Role, SignedIn, User } from "../api/types";
 
 type Session = {
   status: "loading" | "anonymous" | "signed-in";
   user: User | null;
   signIn: (input: { email: string; password: string; code?: string }) => Promise<User>;
+  /** Takes over what another way of signing in, or a fresh proof, answered. */
+  accept: (signedIn: SignedIn) => User;
   signOut: () => Promise<void>;
   setUser: (user: User) => void;
   is: (...roles: Role[]) => boolean;
@@ -65,6 +67,7 @@ export function SessionProvider({ children }: { children: ReactNode }) {
       status: loading ? "loading" : user ? "signed-in" : "anonymous",
       user,
       signIn,
+      accept: (signedIn) => http.accept(signedIn),
       signOut,
       setUser,
       is: (...roles) => user !== null && roles.includes(user.role),

@@ -20,8 +20,6 @@ export const patient = {
   "signIn.title": "Welcome back",
   "signIn.lead": "Sign in to see your visits.",
   "signIn.password": "Password",
-  "signIn.code": "Code from your authenticator app",
-  "signIn.codeHint": "Six digits",
   "signIn.noAccount": "New here?",
   "signIn.demo": "Demonstration",
   "signIn.demoText": "Everything here is invented. Press a person to sign in as them.",

@@ -21,8 +21,6 @@ export const patient: Record<keyof typeof english, string> = {
   "signIn.title": "Heureux de vous revoir",
   "signIn.lead": "Connectez-vous pour voir vos rendez-vous.",
   "signIn.password": "Mot de passe",
-  "signIn.code": "Code de votre application d’authentification",
-  "signIn.codeHint": "Six chiffres",
   "signIn.noAccount": "Nouveau ici ?",
   "signIn.demo": "Démonstration",
   "signIn.demoText": "Tout est inventé ici. Choisissez une personne pour vous connecter à sa place.",

@@ -1,0 +1,95 @@
+import { createContext, useCallback, useContext, useRef, useState, type FormEvent, type ReactNode } from "react";
+import { api } from "../api/client";
+import { ApiError } from "../api/http";
+import { Banner, Button, Dialog, TextField, useErrorText } from "../design";
+import { useSession } from "../session";
+import { askPasskey, isCancelled, passkeysWork } from "./passkey";
+import { useAccountText } from "./text";
+
+type Sensitive = <T>(act: () => Promise<T>) => Promise<T>;
+const Context = createContext<Sensitive | null>(null);
+
+/** The person closed the question: what they began does not happen. */
+export class NotProved extends Error {}
+
+/** Runs acts that may need a fresh proof: asks for it when the server does, then goes on. */
+export function useSensitive(): Sensitive {
+  const sensitive = useContext(Context);
+  if (!sensitive) throw new Error("useSensitive outside StepUpProvider");
+  return sensitive;
+}
+
+export function StepUpProvider({ children }: { children: ReactNode }) {
+  const [asking, setAsking] = useState(false);
+  const settle = useRef<(proved: boolean) => void>(() => undefined);
+  const sensitive = useCallback<Sensitive>(async (act) => {
+    try {
+      return await act();
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === "step_up_required")) throw error;
+    }
+    const proved = await new Promise<boolean>((resolve) => {
+      settle.current = resolve;
+      setAsking(true);
+    });
+    setAsking(false);
+    if (!proved) throw new NotProved();
+    return act();
+  }, []);
+  return (
+    <Context.Provider value={sensitive}>
+      {children}
+      {asking ? <Question onDone={(proved) => settle.current(proved)} /> : null}
+    </Context.Provider>
+  );
+}
+
+function Question({ onDone }: { onDone: (proved: boolean) => void }) {
+  const t = useAccountText();
+  const explain = useErrorText();
+  const { accept } = useSession();
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState<string | null>(null);
+  const [busy, setBusy] = useState<"form" | "passkey" | null>(null);
+  const [failure, setFailure] = useState<string | null>(null);
+  const prove = async (how: "form" | "passkey", input: () => Promise<Parameters<typeof api.stepUp>[0]>) => {
+    setBusy(how);
+    setFailure(null);
+    try {
+      accept(await api.stepUp(await input()));
+      onDone(true);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === "second_factor_required") setCode("");
+      else setFailure(isCancelled(error) ? t("signIn.cancelled") : explain(error));
+      setBusy(null);
+    }
+  };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    void prove("form", () => Promise.resolve({ password, code: code?.trim() || undefined }));
+  };
+  const withPasskey = async () => {
+    const offered = await api.passkeyOptions();
+    return { passkey: { ceremony: offered.ceremony, credential: await askPasskey(offered) } };
+  };
+  return (
+    <Dialog title={t("step.title")} isOpen onClose={() => onDone(false)}>
+      <form className="stack" onSubmit={submit} noValidate>
+        <p className="muted">{t("step.text")}</p>
+        <TextField label={t("step.password")} type="password" autoComplete="current-password" value={password} onChange={setPassword} autoFocus />
+        {code !== null ? <TextField label={t("step.code")} autoComplete="one-time-code" value={code} onChange={setCode} autoFocus /> : null}
+        {failure ? <Banner tone="problem">{failure}</Banner> : null}
+        <div className="dialog-actions">
+          {passkeysWork() ? (
+            <Button icon="lock" state={busy === "passkey" ? "busy" : "idle"} onPress={() => void prove("passkey", withPasskey)}>
+              {t("step.passkey")}
+            </Button>
+          ) : null}
+          <Button type="submit" variant="primary" state={busy === "form" ? "busy" : "idle"}>
+            {t("step.confirm")}
+          </Button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}
