@@ -74,6 +74,7 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
 
     async def close() -> None:
         passwords.close()
+        await sessions.close()
 
     context.stopping.append(close)
     return Identity(accounts, directory, sign_in, factors, resetting, people, Personal(database, sessions, clock))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import secrets
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -19,6 +21,7 @@ T = TypeVar("T")
 
 SHORTEST = 15  # NIST SP 800-63B-4, 3.1.1.2: where the password is the only factor
 LONGEST = 200  # characters; more would only be a way to keep the hashing busy
+HASHING_NICE = 10  # of 19
 WAITING_AT_MOST = 64  # jobs; at some 30 ms each the last one waits about a second on two threads
 # Long enough, yet among the first that anybody tries: compared without case, spaces, digits and signs.
 _COMMON = frozenset(
@@ -53,6 +56,12 @@ def weakness(password: str, *others: str) -> str | None:
     return None
 
 
+def _step_back() -> None:
+    """Hashing yields the cores to whatever answers requests: on Linux a thread has a priority of its own."""
+    with contextlib.suppress(OSError, AttributeError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICE)
+
+
 class Passwords:
     """Argon2id in a small pool of threads (the hash releases the interpreter's lock), with a bounded queue."""
 
@@ -60,7 +69,9 @@ class Passwords:
         self._hasher = PasswordHasher(
             time_cost=settings.argon2_time, memory_cost=settings.argon2_memory_kib, parallelism=1
         )
-        self._pool = ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="argon2")
+        self._pool = ThreadPoolExecutor(
+            min(4, os.cpu_count() or 1), thread_name_prefix="argon2", initializer=_step_back
+        )
         self._waiting = 0
         # Verified for unknown accounts too, so that the time of an answer does not tell whether one exists.
         self._nobody = self._hasher.hash(secrets.token_hex())

@@ -25,6 +25,7 @@ from core.errors import InvalidToken, Unavailable
 from core.ids import uuid7
 from core.settings import Security
 from identity.errors import RefreshReused
+from identity.liveness import Liveness
 
 GRACE_S = 10
 REVOKED_CHANNEL = "identity:revoked"  # JSON {session_id, person_id}, for open connections
@@ -91,6 +92,7 @@ class Sessions:
 
     def __init__(self, redis: Redis, key: bytes, settings: Security) -> None:
         self._command: Callable[..., Awaitable[Any]] = redis.execute_command
+        self._liveness = Liveness(redis)
         self._key = key
         self._settings = settings
         self._list_s = max(settings.session_s, settings.staff_session_s)
@@ -109,6 +111,9 @@ class Sessions:
         await self._do("SADD", _of(person_id), str(session.id))
         await self._do("EXPIRE", _of(person_id), self._list_s)
         return session, _render(session.id, secret)
+
+    async def close(self) -> None:
+        await self._liveness.close()
 
     def lifetimes(self, role: str) -> Lifetimes:
         return Lifetimes.of(role, self._settings)
@@ -160,7 +165,7 @@ class Sessions:
         return await self.get(session_id) if _digest(secret) in [_text(each) for each in known] else None
 
     async def alive(self, session_id: UUID) -> bool:
-        return bool(await self._do("EXISTS", _key(session_id)))
+        return await self._liveness.exists(_key(session_id))
 
     async def get(self, session_id: UUID) -> Session | None:
         names = ("person_id", "role", "client", "agent", "created_at", "rotated_at", "authenticated_at", "methods")

@@ -285,7 +285,7 @@ class SignIn:
     async def authenticate(self, token: str) -> Principal:
         """Who an access token stands for, if its session lives. Raises InvalidToken, Unavailable. One Redis read."""
         claims = self._tokens.verify(token, "access")
-        principal = _principal(claims.subject, claims.extra)
+        principal = principal_of(claims.subject, claims.extra)
         if principal.session_id is None or not await self._sessions.alive(principal.session_id):
             raise InvalidToken()
         return principal
@@ -350,7 +350,7 @@ class SignIn:
         return SignedIn(person, role, token, seconds, refresh, left)
 
 
-def _principal(person_id: UUID, claims: dict[str, Any]) -> Principal:
+def principal_of(person_id: UUID, claims: dict[str, Any]) -> Principal:
     """Raises InvalidToken for claims that are none of an access token's."""
     try:
         session_id = UUID(claims["session"])

@@ -226,10 +226,12 @@ class House:
         tokens: list[str] = []
         async with open_context(settings) as context:
             master = MasterKey.parse(settings.security.master_key.get_secret_value())
-            sessions = Sessions(context.redis, master.derive("refresh tokens"), 3600)
+            sessions = Sessions(context.redis, master.derive("refresh tokens"), settings.security)
             for number, each in enumerate(self.patients):
-                session, _ = await sessions.open(each, "patient", "native", "load", datetime.now(UTC))
-                claims = {"session": str(session), "role": "patient", "roles": ["patient"], "name": f"Patient {number}"}
+                now = datetime.now(UTC)
+                session, _ = await sessions.open(each, "patient", "native", "load", {"pwd"}, now)
+                claims = {"session": session.id, "role": "patient", "roles": ["patient"], "name": f"Patient {number}"}
+                claims |= {"auth_time": int(now.timestamp()), "amr": ["pwd"]}
                 tokens.append(context.tokens.issue("access", each, timedelta(hours=2), **claims))
         return tokens
 

@@ -305,7 +305,7 @@ async def test_the_link_verifies_once(production: Identity, app: Context) -> Non
     assert not await production.directory.email_verified(who.id)
     async with app.database("core").reading() as tx:
         payload = await tx.fetchval(
-            "SELECT payload FROM core.outbox Where() name = 'account.verification_requested' AND order_key = $1", who.id
+            "SELECT payload FROM core.outbox WHERE name = 'account.verification_requested' AND order_key = $1", who.id
         )
     link = await production.accounts.verification_link(UUID(payload["verification_id"]))
     assert link is not None
@@ -335,7 +335,7 @@ async def test_phone_and_birth_date_are_stored_encrypted(identity: Identity, app
     _, contact = await identity.directory.me(principal(who))
     assert (contact.phone, contact.birth_date) == ("+2250700000000", date(1990, 1, 2))
     async with app.database("identity").reading() as tx:
-        row = await tx.fetchrow("SELECT phone, birth_date FROM people Where() id = $1", who.id)
+        row = await tx.fetchrow("SELECT phone, birth_date FROM people WHERE id = $1", who.id)
     assert row is not None
     assert b"0700" not in row["phone"]
     assert b"1990" not in row["birth_date"]
@@ -362,7 +362,7 @@ async def test_an_appointment_makes_a_care_relation_until_it_is_cancelled(identi
             assert found.id == patient.id
     async with app.database("core").reading() as tx:
         actions = await tx.fetch(
-            "SELECT actor_id FROM core.audit_log Where() action = 'patient.read' AND patient_id = $1", patient.id
+            "SELECT actor_id FROM core.audit_log WHERE action = 'patient.read' AND patient_id = $1", patient.id
         )
     assert {row["actor_id"] for row in actions} == {doctor.id}
 

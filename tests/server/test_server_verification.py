@@ -61,7 +61,11 @@ class House:
         return found
 
     def _letters(self, address: str) -> list[Any]:
-        return [mail for mail in self.mails if mail["To"] == address and "/verify" in mail.get_content()]
+        return [
+            mail
+            for mail in self.mails
+            if mail["To"] == address and "/verify" in mail.get_body(("plain",)).get_content()
+        ]
 
     async def verify(self, secret: str) -> int:
         return (await self.client.post("/api/v1/auth/verify-email", json={"secret": secret})).status
