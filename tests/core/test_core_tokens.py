@@ -17,7 +17,7 @@ from core.ids import uuid7
 from core.security.keys import PUBLISHED_BEFORE_SIGNING, JwtTokens, SigningKey, signing_key
 from core.security.tokens import Kind
 
-KINDS: list[Kind] = ["access", "visit", "probe", "guest", "practice"]
+KINDS: list[Kind] = ["access", "visit", "probe", "guest", "practice", "pending", "link"]
 MINUTE = timedelta(minutes=1)
 
 
