@@ -137,6 +137,40 @@ class Security(Section):
     argon2_time: int = 2
 
 
+class Provider(Section):
+    """A sign-in provider (OpenID Connect). It is asked only because an operator wrote it down here."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")  # in addresses
+    name: str = Field(min_length=1, max_length=60)  # on the button
+    issuer: str
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = SecretStr("")
+    client_secret_file: Path | None = None
+    allow_http: bool = False  # for tests: refused in production
+
+    @model_validator(mode="after")
+    def _secure(self) -> Self:
+        if not self.issuer.startswith("https://") and not (self.allow_http and self.issuer.startswith("http://")):
+            raise ValueError("the issuer's address must begin with https://")
+        return self
+
+    @property
+    def secret(self) -> str:
+        if self.client_secret_file is not None:
+            return self.client_secret_file.read_text(encoding="utf-8").strip()
+        return self.client_secret.get_secret_value()
+
+
+class Oidc(Section):
+    providers: list[Provider] = []  # [[oidc.providers]] in the file
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        if len({each.id for each in self.providers}) < len(self.providers):
+            raise ValueError("two providers have the same id")
+        return self
+
+
 class Limits(Section):
     """Requests per window; raise them for load tests."""
 
@@ -216,6 +250,7 @@ class Settings(Section):
     records: Records = Records()
     security: Security = Security()
     limits: Limits = Limits()
+    oidc: Oidc = Oidc()
     mail: Mail = Mail()
     visit: Visit = Visit()
     scheduling: Scheduling = Scheduling()
@@ -259,6 +294,8 @@ def load(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> S
         first = error.errors(include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"setting {where}: {first['msg']}") from None
+    if settings.mode == "production" and any(each.allow_http for each in settings.oidc.providers):
+        raise SettingsError("setting oidc.providers: allow_http is for tests")
     if settings.mode == "production" and settings.calendars.allow_private:
         raise SettingsError("setting calendars.allow_private: it opens this network to whoever adds a calendar")
     if settings.mode == "production":

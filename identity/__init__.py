@@ -13,6 +13,8 @@ from identity.administration import Administration
 from identity.administration_routes import build_administration_routes
 from identity.directory import Directory
 from identity.factor_routes import add_factor_routes
+from identity.federation import Federation
+from identity.federation_routes import add_federation_routes
 from identity.guard import Guard
 from identity.links import Links
 from identity.passkeys import Ceremonies
@@ -36,6 +38,7 @@ class Identity:
     sign_in: SignIn
     factors: SecondFactors
     resetting: Resetting
+    federation: Federation
     administration: Administration
     personal: Personal
 
@@ -63,6 +66,18 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     context.policy.allow("people.list", "desk", "admin")
     routes = build_routes(accounts, directory, sign_in, resetting, context.tokens, settings)
     add_factor_routes(routes, sign_in, factors, settings)
+    federation = Federation(
+        database,
+        context.redis,
+        settings.oidc.providers,
+        settings.public_url,
+        sign_in,
+        factors,
+        guard,
+        context.tokens,
+        clock,
+    )
+    add_federation_routes(routes, federation, settings)
     context.routes.append(routes)
     context.jobs.every(FORGET_EVERY_S, "identity.forget_resets", resetting.forget_old)
     people = Administration(database, sessions, context.policy, clock)
@@ -77,4 +92,4 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
         await sessions.close()
 
     context.stopping.append(close)
-    return Identity(accounts, directory, sign_in, factors, resetting, people, Personal(database, sessions, clock))
+    return Identity(accounts, directory, sign_in, factors, resetting, federation, people, Personal(database, sessions, clock))

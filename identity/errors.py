@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import BedsideError, Conflict, InvalidToken
+from core.errors import BedsideError, Conflict, Forbidden, InvalidToken
 
 
 class InvalidCredentials(BedsideError):
@@ -44,6 +44,40 @@ class PasskeysUnavailable(BedsideError):
     status = 409
     code = "passkeys_unavailable"
     title = "Passkeys do not work at this address of the server"
+
+
+class ProviderFailed(BedsideError):
+    """The provider could not be asked, or what it said does not hold. The reason is in the log alone."""
+
+    status = 502
+    code = "provider_failed"
+    title = "The sign-in service could not be used: try again, or sign in another way"
+
+
+class SignInGone(BedsideError):
+    """A return from a provider that this browser did not begin, or began too long ago."""
+
+    status = 410
+    code = "sign_in_gone"
+    title = "This sign-in is over: begin again"
+
+
+class LinkRequired(BedsideError):
+    """The provider knows the person, no account is linked yet: with ``link_token`` and the own password it will be."""
+
+    status = 401
+    code = "link_required"
+    title = "Prove once that this account is yours"
+
+
+class NotLinked(Forbidden):
+    code = "not_linked"
+    title = "No account is linked to this sign-in: sign in with your password and link it under Security"
+
+
+class AlreadyLinked(Conflict):
+    code = "already_linked"
+    title = "This sign-in belongs to another account"
 
 
 class FactorExists(Conflict):

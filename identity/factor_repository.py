@@ -226,3 +226,36 @@ async def rename_passkey(tx: Transaction, person_id: UUID, passkey_id: UUID, nam
 async def remove_passkey(tx: Transaction, person_id: UUID, passkey_id: UUID) -> bool:
     sql = "DELETE FROM passkeys WHERE id = $1 AND person_id = $2 RETURNING true"
     return bool(await tx.fetchval(sql, passkey_id, person_id))
+
+
+# -- outside identities
+
+
+async def outside_person(tx: Transaction, issuer: str, subject: str) -> UUID | None:
+    sql = "SELECT person_id FROM outside_identities WHERE issuer = $1 AND subject = $2"
+    found: UUID | None = await tx.fetchval(sql, issuer, subject)
+    return found
+
+
+async def outside_identities(tx: Transaction, person_id: UUID) -> list[tuple[str, datetime]]:
+    """Issuers and since when."""
+    sql = "SELECT issuer, linked_at FROM outside_identities WHERE person_id = $1 ORDER BY linked_at"
+    return [(row["issuer"], row["linked_at"]) for row in await tx.fetch(sql, person_id)]
+
+
+async def link(tx: Transaction, person_id: UUID, issuer: str, subject: str, now: datetime) -> bool:
+    """False when it is another person's."""
+    owner = await tx.fetchval(
+        "INSERT INTO outside_identities (issuer, subject, person_id, linked_at) VALUES ($1, $2, $3, $4)"
+        " ON CONFLICT (issuer, subject) DO UPDATE SET issuer = excluded.issuer RETURNING person_id",
+        issuer,
+        subject,
+        person_id,
+        now,
+    )
+    return bool(owner == person_id)
+
+
+async def unlink(tx: Transaction, person_id: UUID, issuer: str) -> bool:
+    sql = "DELETE FROM outside_identities WHERE person_id = $1 AND issuer = $2 RETURNING true"
+    return bool(await tx.fetchval(sql, person_id, issuer))

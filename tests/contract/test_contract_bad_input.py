@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -71,6 +72,8 @@ async def test_open_routes_are_these_alone(operations: list[Operation]) -> None:
     assert {each for each in found if not each.startswith("GET /demo")} == {
         *("POST /auth/login", "POST /auth/register", "POST /auth/refresh", "POST /auth/logout"),
         *("POST /auth/verify-email", "GET /auth/jwks", "POST /invitations/redeem"),
+        *("POST /auth/login/factor", "POST /auth/passkey", "POST /auth/passkey/options"),
+        *("POST /auth/password-reset", "POST /auth/password-reset/finish"),
         *("GET /specialties", "GET /providers", "GET /providers/{id}", "GET /appointments/available"),
         "GET /calendar/{token}.ics",
     }
@@ -111,10 +114,14 @@ async def test_forged_expired_and_other_kinds_of_tokens_pass_nowhere(
     settings = attach(load(environ={"BEDSIDE_DATA_DIR": str(clinic.demo.data_dir)}))
     patient = uuid.UUID(clinic.ids["patient"])
     async with open_context(settings) as context:
-        claims = {"session": str(uuid7()), "role": "admin", "roles": ["admin"], "name": ""}
+        claims: dict[str, Any] = {"session": str(uuid7()), "role": "admin", "roles": ["admin"], "name": ""}
+        claims |= {"auth_time": int(time.time()), "amr": ["pwd"]}
         session = (await clinic.ask("GET", "/me/sessions", "patient")).json["items"][0]["id"]
         short = context.tokens.issue("access", patient, timedelta(seconds=1), **{**claims, "session": session})
         wrong["one without its session"] = context.tokens.issue("access", patient, timedelta(minutes=5), **claims)
+        wrong["one between password and factor"] = context.tokens.issue(
+            "pending", patient, timedelta(minutes=5), **claims
+        )
         wrong["a guest's"] = context.tokens.issue("guest", patient, timedelta(minutes=5), role="guest", name="X")
     async with asyncio.timeout(60):
         while (await clinic.ask("GET", "/me", headers=bearer(short))).status != 401:

@@ -210,6 +210,9 @@ async def refused_input(clinic: Clinic, mark: Marks) -> None:
     await clinic.ask("GET", "/me", headers={"Authorization": f"Bearer {mark('token')}"})
     await clinic.ask("POST", "/auth/login", json={"email": "a@example.org", "password": mark("password")})
     await clinic.ask("POST", "/auth/verify-email", json={"secret": mark("secret of a link")})
+    await clinic.ask("POST", "/auth/password-reset/finish", json={"secret": mark("reset link"), "password": "x" * 20})
+    pending = {"pending_token": mark("pending token"), "code": mark("code")}
+    await clinic.ask("POST", "/auth/login/factor", json=pending)
     await clinic.ask("POST", "/invitations/redeem", json={"secret": mark("secret of an invitation")})
     await clinic.ask("GET", "/me", "patient", headers={"X-Request-Id": "x y " + mark("request id")})
 
