@@ -74,6 +74,8 @@ async def test_open_routes_are_these_alone(operations: list[Operation]) -> None:
         *("POST /auth/verify-email", "GET /auth/jwks", "POST /invitations/redeem"),
         *("POST /auth/login/factor", "POST /auth/passkey", "POST /auth/passkey/options"),
         *("POST /auth/password-reset", "POST /auth/password-reset/finish"),
+        *("GET /auth/providers", "POST /auth/providers/{provider}"),
+        *("POST /auth/providers/return", "POST /auth/providers/link"),
         *("GET /specialties", "GET /providers", "GET /providers/{id}", "GET /appointments/available"),
         "GET /calendar/{token}.ics",
     }

@@ -242,7 +242,7 @@ async def test_a_role_that_needs_a_factor_enrols_first(strict: House, clock: Han
     acting = await strict.principal(first)
     assert (first.role, acting.role) == ("enrolling", "enrolling")
     with pytest.raises(Forbidden):
-        await strict.identity.directory.find_people(acting, role=None, text=None, cursor=None, limit=1)
+        await strict.identity.administration.find(acting, role=None, text=None, cursor=None, limit=1)
     # As a patient nothing more is asked.
     assert (await strict.identity.sign_in.login(doctor.email, PASSWORD, "patient", here())).role == "patient"
     elsewhere = await strict.signed_in(doctor)

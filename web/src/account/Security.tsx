@@ -11,6 +11,7 @@ import { Authenticator } from "./Authenticator";
 import { Passkeys } from "./Passkeys";
 import { RecoveryCodes } from "./RecoveryCodes";
 import { Devices } from "./Devices";
+import { Linked } from "./Linked";
 import { NotProved, StepUpProvider, useSensitive } from "./StepUp";
 import { useAccountText } from "./text";
 import "./account.css";
@@ -58,6 +59,7 @@ function Parts() {
       ) : null}
       <Factors security={security} codes={codes} onChanged={changed} onKept={() => setCodes(null)} />
       <Password />
+      {user?.role === "enrolling" ? null : <Linked />}
       <Devices />
     </>
   );

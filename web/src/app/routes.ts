@@ -13,6 +13,7 @@ export const routes: Entry[] = [
   { path: "/", open: true, Page: lazy(() => import("../pages/Landing")) },
   { path: "/sign-in", open: true, Page: lazy(() => import("../pages/SignIn")) },
   { path: "/register", open: true, Page: lazy(() => import("../pages/Register")) },
+  { path: "/sign-in/return", open: true, Page: lazy(() => import("../account/Return")) },
   { path: "/forgot-password", open: true, Page: lazy(() => import("../account/Forgot")) },
   { path: "/reset-password", open: true, Page: lazy(() => import("../account/Reset")) },
   { path: "/verify", open: true, Page: lazy(() => import("../account/Verify")) },

@@ -1,6 +1,7 @@
 import { useState, type FormEvent } from "react";
 import { Link } from "react-aria-components";
 import { useLocation, useSearch } from "wouter";
+import { ProviderButtons } from "../account/ProviderButtons";
 import { SecondStep, type Pending } from "../account/SecondStep";
 import { askPasskey, isCancelled, passkeysWork } from "../account/passkey";
 import { useAccountText } from "../account/text";
@@ -68,6 +69,7 @@ export default function SignIn() {
               {ta("signIn.passkey")}
             </Button>
           ) : null}
+          <ProviderButtons onFailed={(error) => setFailure(explain(error))} />
           <p>
             <Link href="/forgot-password">{ta("signIn.forgot")}</Link>
           </p>
