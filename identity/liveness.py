@@ -1,6 +1,6 @@
 """Whether sessions live, asked by every request: one connection to Redis, the questions of a moment sent together.
 
-A command through the client's pool costs some 150 µs of Python, most of it getting and giving back a connection.
+A command through the client's pool pays for getting and giving back a connection each time.
 Here the connection stays, and what is asked while an answer is on its way goes out as one batch.
 """
 
