@@ -92,4 +92,5 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
         await sessions.close()
 
     context.stopping.append(close)
-    return Identity(accounts, directory, sign_in, factors, resetting, federation, people, Personal(database, sessions, clock))
+    personal = Personal(database, sessions, clock)
+    return Identity(accounts, directory, sign_in, factors, resetting, federation, people, personal)
