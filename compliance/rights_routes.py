@@ -53,6 +53,7 @@ def _break_glass(routes: Routes, emergency: BreakGlass) -> None:
         body=OpenAccess,
         returns=AccessView,
         status=201,
+        recent=True,
         errors=(Forbidden, NotFound),
     )
     async def open_access(call: Call[OpenAccess, None]) -> AccessView:
@@ -110,7 +111,9 @@ def _consents(routes: Routes, consents: Consents) -> None:
 
 
 def _exports(routes: Routes, exports: Exports) -> None:
-    @routes.post("/me/exports", action="export.own", returns=ExportView, status=202, errors=(ExportRunning,))
+    @routes.post(
+        "/me/exports", action="export.own", returns=ExportView, status=202, recent=True, errors=(ExportRunning,)
+    )
     async def ask(call: Call[None, None]) -> Answer:
         """Ask for everything that is known about oneself; it is made in the background."""
         return Answer(ExportView.of(await exports.ask(call.principal)), status=202)
@@ -120,7 +123,9 @@ def _exports(routes: Routes, exports: Exports) -> None:
         """One's copies, newest first."""
         return ExportList(items=[ExportView.of(each) for each in await exports.of(call.principal)])
 
-    @routes.get("/me/exports/{id}/file", action="export.own", content_type="application/zip", errors=(NotFound,))
+    @routes.get(
+        "/me/exports/{id}/file", action="export.own", content_type="application/zip", recent=True, errors=(NotFound,)
+    )
     async def download(call: Call[None, None]) -> Answer:
         """The copy, once: it is gone afterwards."""
         content = await exports.download(call.principal, call.id())
@@ -142,6 +147,7 @@ def _erasures(routes: Routes, erasures: Erasures) -> None:
         action="erasure.own",
         returns=ErasureView,
         status=201,
+        recent=True,
         errors=(ErasureHindered, ErasureExists),
     )
     async def request(call: Call[None, None]) -> ErasureView:
@@ -153,6 +159,7 @@ def _erasures(routes: Routes, erasures: Erasures) -> None:
         action="erasure.own",
         body=ConfirmErasure,
         returns=ErasureView,
+        recent=True,
         errors=(ErasureHindered, NotFound),
     )
     async def confirm(call: Call[ConfirmErasure, None]) -> ErasureView:

@@ -24,6 +24,7 @@ from core.http.problems import UnsupportedMediaType
 from core.http.ratelimit import RateLimiter
 from core.http.routes import Answer, Call, Route, Routes
 from core.security.policy import Policy
+from core.security.stepup import require_recent
 from core.security.tokens import Tokens
 from core.settings import Settings
 from core.telemetry import Telemetry
@@ -76,6 +77,8 @@ def _endpoint(route: Route, edge: Edge) -> Callable[[web.Request], Awaitable[web
         if principal.person_id is not None:
             request[RATE] = edge.limiter.require("person", str(principal.person_id))
         edge.policy.admit(principal.role, route.action)
+        if route.recent:
+            require_recent(principal, edge.clock.now())
         raw = b""
         if route.upload:
             if request.content_type != "multipart/form-data":

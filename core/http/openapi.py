@@ -18,6 +18,7 @@ from core.errors import (
     MalformedJson,
     NotFound,
     NotSignedIn,
+    StepUpRequired,
     TooManyRequests,
     Unavailable,
 )
@@ -117,6 +118,8 @@ def _errors(route: Route) -> list[type[BedsideError]]:
     errors: list[type[BedsideError]] = [*ANYWHERE]
     if route.auth != "none":
         errors += [NotSignedIn, InvalidToken, Forbidden]
+    if route.recent:
+        errors.append(StepUpRequired)
     if "{" in route.path:
         errors.append(NotFound)
     if route.body is not None:

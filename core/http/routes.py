@@ -98,6 +98,7 @@ class Route:
     content_type: str  # of the answer
     upload: bool  # the body is multipart/form-data, read by the handler itself
     limit: Limit | None  # a stricter one on top
+    recent: bool  # a sensitive act: the person has proved lately who they are
     summary: str
     description: str
 
@@ -127,6 +128,7 @@ class Routes:
         content_type: str = "application/json",
         upload: bool = False,
         limit: Limit | None = None,
+        recent: bool = False,
     ) -> Callable[[RouteHandler], RouteHandler]:
         """Register a handler; the first line of its docstring is the summary in OpenAPI.
 
@@ -154,6 +156,7 @@ class Routes:
                     content_type=content_type,
                     upload=upload,
                     limit=limit,
+                    recent=recent,
                     summary=summary,
                     description=description.strip(),
                 )

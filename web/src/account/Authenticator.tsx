@@ -3,7 +3,7 @@ import { api } from "../api/client";
 import { Banner, Button, Card, Confirm, TextField, useErrorText, useToast } from "../design";
 import { useSession } from "../session";
 import { OnOff } from "./Security";
-import { NotProved, useSensitive } from "./StepUp";
+import { isNotProved } from "./StepUp";
 import { useAccountText } from "./text";
 
 type Offer = { secret: string; uri: string; qr: string };
@@ -13,7 +13,6 @@ export function Authenticator({ on, onChanged }: { on: boolean; onChanged: (code
   const t = useAccountText();
   const explain = useErrorText();
   const say = useToast();
-  const sensitive = useSensitive();
   const { accept } = useSession();
   const [offer, setOffer] = useState<Offer | null>(null);
   const [code, setCode] = useState("");
@@ -26,7 +25,7 @@ export function Authenticator({ on, onChanged }: { on: boolean; onChanged: (code
     try {
       await act();
     } catch (error) {
-      if (!(error instanceof NotProved)) setFailure(explain(error));
+      if (!isNotProved(error)) setFailure(explain(error));
     } finally {
       setBusy(false);
     }
@@ -34,12 +33,12 @@ export function Authenticator({ on, onChanged }: { on: boolean; onChanged: (code
   const begin = () =>
     run(async () => {
       setCode("");
-      setOffer(await sensitive(api.offerTotp));
+      setOffer(await api.offerTotp());
     });
   const confirm = (event: FormEvent) => {
     event.preventDefault();
     void run(async () => {
-      const { recovery_codes, ...signedIn } = await sensitive(() => api.confirmTotp(code.trim()));
+      const { recovery_codes, ...signedIn } = await api.confirmTotp(code.trim());
       accept(signedIn);
       setOffer(null);
       say(t("security.totpDone"));
@@ -89,7 +88,7 @@ export function Authenticator({ on, onChanged }: { on: boolean; onChanged: (code
         danger
         action={t("security.totpRemove")}
         act={async () => {
-          await sensitive(api.removeTotp);
+          await api.removeTotp();
           await onChanged();
         }}
       >

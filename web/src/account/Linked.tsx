@@ -4,7 +4,7 @@ import { useResource } from "../api/useResource";
 import { Banner, Button, Card, Confirm, Icon, useErrorText } from "../design";
 import { useFormat } from "../format/useFormat";
 import { leaveFor } from "./providers";
-import { NotProved, useSensitive } from "./StepUp";
+import { isNotProved } from "./StepUp";
 import { useAccountText } from "./text";
 
 /** Other services that sign this person in; only where the operator has set some up. */
@@ -12,7 +12,6 @@ export function Linked() {
   const t = useAccountText();
   const format = useFormat();
   const explain = useErrorText();
-  const sensitive = useSensitive();
   const providers = useResource("providers", api.signInProviders);
   const linked = useResource("linked", api.linkedProviders);
   const [removing, setRemoving] = useState<{ provider: string; name: string } | null>(null);
@@ -22,9 +21,9 @@ export function Linked() {
   const begin = async (id: string) => {
     setFailure(null);
     try {
-      leaveFor((await sensitive(() => api.beginLink(id))).url, true);
+      leaveFor((await api.beginLink(id)).url, true);
     } catch (error) {
-      if (!(error instanceof NotProved)) setFailure(explain(error));
+      if (!isNotProved(error)) setFailure(explain(error));
     }
   };
   return (
@@ -64,7 +63,7 @@ export function Linked() {
         danger
         action={t("security.remove")}
         act={async () => {
-          if (removing) await sensitive(() => api.unlinkProvider(removing.provider));
+          if (removing) await api.unlinkProvider(removing.provider);
           await linked.reload();
         }}
       >

@@ -7,7 +7,7 @@ import { useText } from "../i18n";
 import { useSession } from "../session";
 import { createPasskey, isCancelled, passkeysWork } from "./passkey";
 import { OnOff } from "./Security";
-import { NotProved, useSensitive } from "./StepUp";
+import { isNotProved } from "./StepUp";
 import { useAccountText } from "./text";
 
 /** Passkeys: a list, and adding, naming and removing them. */
@@ -15,7 +15,6 @@ export function Passkeys({ state, onChanged }: { state: State; onChanged: (codes
   const t = useAccountText();
   const explain = useErrorText();
   const say = useToast();
-  const sensitive = useSensitive();
   const { accept } = useSession();
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
@@ -25,7 +24,7 @@ export function Passkeys({ state, onChanged }: { state: State; onChanged: (codes
     setBusy(true);
     setFailure(null);
     try {
-      const offered = await sensitive(api.offerPasskey);
+      const offered = await api.offerPasskey();
       const credential = await createPasskey(offered);
       const name = t("security.passkeyFirst");
       const { recovery_codes, ...signedIn } = await api.addPasskey({ ceremony: offered.ceremony, credential, name });
@@ -33,7 +32,7 @@ export function Passkeys({ state, onChanged }: { state: State; onChanged: (codes
       say(t("security.passkeyAdded"));
       await onChanged(recovery_codes);
     } catch (error) {
-      if (!(error instanceof NotProved)) setFailure(isCancelled(error) ? t("signIn.cancelled") : explain(error));
+      if (!isNotProved(error)) setFailure(isCancelled(error) ? t("signIn.cancelled") : explain(error));
     } finally {
       setBusy(false);
     }
@@ -74,7 +73,7 @@ export function Passkeys({ state, onChanged }: { state: State; onChanged: (codes
         danger
         action={t("security.remove")}
         act={async () => {
-          if (removing) await sensitive(() => api.removePasskey(removing.id));
+          if (removing) await api.removePasskey(removing.id);
           await onChanged();
         }}
       >

@@ -1,14 +1,12 @@
 import { useState } from "react";
 import { api } from "../api/client";
 import { Badge, Banner, Button, Card, Confirm, useToast } from "../design";
-import { useSensitive } from "./StepUp";
 import { useAccountText } from "./text";
 
 /** Ten codes for the day the phone is lost: shown when made, counted afterwards. */
 export function RecoveryCodes({ left, fresh, onChanged, onKept }: { left: number; fresh: string[] | null; onChanged: (codes?: string[]) => Promise<void>; onKept: () => void }) {
   const t = useAccountText();
   const say = useToast();
-  const sensitive = useSensitive();
   const [renewing, setRenewing] = useState(false);
   return (
     <Card as="section" className="stack" labelledBy="codes">
@@ -57,7 +55,7 @@ export function RecoveryCodes({ left, fresh, onChanged, onKept }: { left: number
         isOpen={renewing}
         onClose={() => setRenewing(false)}
         action={t("security.codesNew")}
-        act={async () => onChanged((await sensitive(api.newRecoveryCodes)).recovery_codes)}
+        act={async () => onChanged((await api.newRecoveryCodes()).recovery_codes)}
       >
         {t("security.codesNewText")}
       </Confirm>

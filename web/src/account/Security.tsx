@@ -12,7 +12,7 @@ import { Passkeys } from "./Passkeys";
 import { RecoveryCodes } from "./RecoveryCodes";
 import { Devices } from "./Devices";
 import { Linked } from "./Linked";
-import { NotProved, StepUpProvider, useSensitive } from "./StepUp";
+import { isNotProved } from "./StepUp";
 import { useAccountText } from "./text";
 import "./account.css";
 
@@ -22,9 +22,7 @@ export default function Security() {
   return (
     <div className="reading stack">
       <PageHeader title={t("security.title")}>{t("security.lead")}</PageHeader>
-      <StepUpProvider>
-        <Parts />
-      </StepUpProvider>
+      <Parts />
     </div>
   );
 }
@@ -86,7 +84,6 @@ function Password() {
   const common = useText();
   const explain = useErrorText();
   const say = useToast();
-  const sensitive = useSensitive();
   const [password, setPassword] = useState("");
   const [busy, setBusy] = useState(false);
   const [wrong, setWrong] = useState<string>();
@@ -95,11 +92,11 @@ function Password() {
     setBusy(true);
     setWrong(undefined);
     try {
-      await sensitive(() => api.changePassword(password));
+      await api.changePassword(password);
       setPassword("");
       say(t("security.changed"));
     } catch (error) {
-      if (!(error instanceof NotProved)) setWrong(error instanceof ApiError && error.errors[0] ? error.errors[0].message : explain(error));
+      if (!isNotProved(error)) setWrong(error instanceof ApiError && error.errors[0] ? error.errors[0].message : explain(error));
     } finally {
       setBusy(false);
     }

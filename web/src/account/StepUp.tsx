@@ -1,46 +1,41 @@
-import { createContext, useCallback, useContext, useRef, useState, type FormEvent, type ReactNode } from "react";
+import { useEffect, useRef, useState, type FormEvent, type ReactNode } from "react";
 import { api } from "../api/client";
-import { ApiError } from "../api/http";
+import { ApiError, http } from "../api/http";
 import { Banner, Button, Dialog, TextField, useErrorText } from "../design";
 import { useSession } from "../session";
 import { askPasskey, isCancelled, passkeysWork } from "./passkey";
 import { useAccountText } from "./text";
 
-type Sensitive = <T>(act: () => Promise<T>) => Promise<T>;
-const Context = createContext<Sensitive | null>(null);
-
-/** The person closed the question: what they began does not happen. */
-export class NotProved extends Error {}
-
-/** Runs acts that may need a fresh proof: asks for it when the server does, then goes on. */
-export function useSensitive(): Sensitive {
-  const sensitive = useContext(Context);
-  if (!sensitive) throw new Error("useSensitive outside StepUpProvider");
-  return sensitive;
+/** The person closed the question: what they began does not happen, and there is nothing to explain. */
+export function isNotProved(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "step_up_required";
 }
 
+/** Asks for a fresh proof whenever the server wants one for a sensitive act; the act then goes on by itself. */
 export function StepUpProvider({ children }: { children: ReactNode }) {
   const [asking, setAsking] = useState(false);
   const settle = useRef<(proved: boolean) => void>(() => undefined);
-  const sensitive = useCallback<Sensitive>(async (act) => {
-    try {
-      return await act();
-    } catch (error) {
-      if (!(error instanceof ApiError && error.code === "step_up_required")) throw error;
-    }
-    const proved = await new Promise<boolean>((resolve) => {
-      settle.current = resolve;
-      setAsking(true);
-    });
-    setAsking(false);
-    if (!proved) throw new NotProved();
-    return act();
-  }, []);
+  const waiting = useRef<Promise<boolean> | null>(null);
+  useEffect(
+    () =>
+      http.onStepUp(() => {
+        // Acts that are refused at the same moment share one question.
+        waiting.current ??= new Promise<boolean>((resolve) => {
+          settle.current = resolve;
+          setAsking(true);
+        }).finally(() => {
+          waiting.current = null;
+          setAsking(false);
+        });
+        return waiting.current;
+      }),
+    [],
+  );
   return (
-    <Context.Provider value={sensitive}>
+    <>
       {children}
       {asking ? <Question onDone={(proved) => settle.current(proved)} /> : null}
-    </Context.Provider>
+    </>
   );
 }
 

@@ -43,6 +43,9 @@ const EARLY_MS = 60_000;
 /** Clocks that differ by less are the same. */
 const CLOCK_TOLERANCE_MS = 5_000;
 
+/** Answers 401 that speak of what was typed, not of the session. */
+const WRONG_PROOF = new Set(["wrong_code", "passkey_refused"]);
+
 type Listener = (signedIn: SignedIn | null) => void;
 
 /** Holds the access token in memory, renews it by the HttpOnly cookie, and speaks problem+json. */
@@ -50,6 +53,7 @@ export class Http {
   private access: { token: string; expires: number } | null = null;
   private refreshing: Promise<SignedIn | null> | null = null;
   private listeners = new Set<Listener>();
+  private prove: (() => Promise<boolean>) | null = null;
   /** What the server's clock is ahead of this device's, in milliseconds. */
   private ahead = 0;
 
@@ -62,6 +66,14 @@ export class Http {
   onSession(listener: Listener): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
+  }
+
+  /** How a person proves again who they are, for sensitive acts: `ask` says whether they did. */
+  onStepUp(ask: () => Promise<boolean>): () => void {
+    this.prove = ask;
+    return () => {
+      this.prove = null;
+    };
   }
 
   accept(signedIn: SignedIn): User {
@@ -126,7 +138,11 @@ export class Http {
     try {
       return await this.call<T>(path, keyed, token);
     } catch (error) {
-      const stale = error instanceof ApiError && error.status === 401 && token !== null && !path.startsWith("/auth/");
+      if (error instanceof ApiError && error.code === "step_up_required" && (await this.prove?.())) {
+        // Another key: the refusal may be kept under the first one.
+        return this.call<T>(path, unsafe ? { ...keyed, idempotencyKey: newKey() } : keyed, await this.accessToken());
+      }
+      const stale = error instanceof ApiError && error.status === 401 && !WRONG_PROOF.has(error.code) && token !== null && !path.startsWith("/auth/");
       if (!stale) throw error;
       const signedIn = await this.refresh();
       if (!signedIn) throw error;
@@ -136,9 +152,13 @@ export class Http {
 
   /** A file behind the session, or behind another bearer, as a blob. */
   async blob(path: string, guestToken?: string): Promise<Blob> {
-    const token = guestToken ?? (await this.accessToken());
-    const answer = await this.fetch(path, { method: "GET" }, token);
-    return answer.blob();
+    const get = async () => this.fetch(path, { method: "GET" }, guestToken ?? (await this.accessToken()));
+    try {
+      return await (await get()).blob();
+    } catch (error) {
+      if (!(error instanceof ApiError && error.code === "step_up_required" && (await this.prove?.()))) throw error;
+      return (await get()).blob();
+    }
   }
 
   private async call<T>(path: string, options: RequestOptions, token: string | null): Promise<T> {

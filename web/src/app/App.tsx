@@ -2,6 +2,7 @@ import { lazy, Suspense, useEffect, useRef, type ComponentType, type ReactNode }
 import { RouterProvider } from "react-aria-components";
 import { Route, Switch, useLocation } from "wouter";
 import type { Role } from "../api/types";
+import { StepUpProvider } from "../account/StepUp";
 import { ButtonLink, EmptyState, SkeletonList, ToastProvider } from "../design";
 import { LanguageProvider, useText } from "../i18n";
 import { SessionProvider } from "../session";
@@ -29,13 +30,15 @@ export function App() {
       <LanguageProvider>
         <ToastProvider>
           <SessionProvider>
-            <NoticeProvider>
-              <CrashGuard>
-                <Suspense fallback={<div className="page"><SkeletonList rows={3} /></div>}>
-                  <Pages />
-                </Suspense>
-              </CrashGuard>
-            </NoticeProvider>
+            <StepUpProvider>
+              <NoticeProvider>
+                <CrashGuard>
+                  <Suspense fallback={<div className="page"><SkeletonList rows={3} /></div>}>
+                    <Pages />
+                  </Suspense>
+                </CrashGuard>
+              </NoticeProvider>
+            </StepUpProvider>
           </SessionProvider>
         </ToastProvider>
       </LanguageProvider>
