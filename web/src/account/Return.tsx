@@ -12,10 +12,8 @@ import { useAccountText } from "./text";
 
 type Came = { state: string; code: string };
 
-/** The address' words, taken out of it and of the history at once. */
-function take(): Came | null {
+function read(): Came | null {
   const words = new URLSearchParams(window.location.search);
-  if (window.location.search) window.history.replaceState(null, "", window.location.pathname);
   const [state, code] = [words.get("state"), words.get("code")];
   return state && code ? { state, code } : null;
 }
@@ -26,13 +24,15 @@ export default function Return() {
   const explain = useErrorText();
   const { status, accept } = useSession();
   const [, go] = useLocation();
-  const [came] = useState(take);
+  const [came] = useState(read);
   const [linkToken, setLinkToken] = useState<string | null>(null);
   const [pending, setPending] = useState<Pending | null>(null);
   const [failure, setFailure] = useState<string | null>(came ? null : t("return.refused"));
   const begun = useRef(false);
 
   const enter = (signedIn: SignedIn) => go(homeOf(accept(signedIn).role), { replace: true });
+  // The words are good once, and for nobody else: they leave the address bar and the history at once.
+  useEffect(() => window.history.replaceState(null, "", window.location.pathname), []);
   useEffect(() => {
     if (!came || begun.current || status === "loading") return;
     begun.current = true;
