@@ -20,6 +20,7 @@ from identity.errors import (
     WrongCode,
 )
 from identity.factor_schemas import (
+    ActAs,
     Answered,
     Ceremony,
     FactorAdded,
@@ -69,8 +70,8 @@ def add_factor_routes(routes: Routes, sign_in: SignIn, factors: SecondFactors, s
             raise InvalidInput.of("code", "send a code or a passkey's answer")
         passkey = answered(call, body.passkey)
         device = device_of(call, settings)
-        signed_in, client = await sign_in.finish(body.pending_token, device, code=body.code, passkey=passkey)
-        return signed_in_answer(signed_in, settings, native=client == "native")
+        signed_in = await sign_in.finish(body.pending_token, device, code=body.code, passkey=passkey)
+        return signed_in_answer(signed_in, settings)
 
     @routes.post(
         "/auth/passkey/options",
@@ -99,7 +100,7 @@ def add_factor_routes(routes: Routes, sign_in: SignIn, factors: SecondFactors, s
         device = device_of(call, settings, body.client)
         credential = json.dumps(body.credential)
         signed_in = await sign_in.with_passkey(body.ceremony, credential, origin(call), body.role, device)
-        return signed_in_answer(signed_in, settings, native=body.client == "native")
+        return signed_in_answer(signed_in, settings)
 
     @routes.post(
         "/auth/step-up",
@@ -116,7 +117,20 @@ def add_factor_routes(routes: Routes, sign_in: SignIn, factors: SecondFactors, s
         signed_in = await sign_in.step_up(
             call.principal, device_of(call, settings), password=body.password, code=body.code, passkey=passkey
         )
-        return signed_in_answer(signed_in, settings, native=False)
+        return signed_in_answer(signed_in, settings)
+
+    @routes.post(
+        "/auth/role",
+        action="account.own",
+        body=ActAs,
+        returns=Tokens,
+        idempotency="none",
+        errors=(StepUpRequired, Forbidden),
+    )
+    async def act_as(call: Call[ActAs, None]) -> Answer:
+        """Go on in another of one's roles: a new session, in place of the one at hand."""
+        signed_in = await sign_in.act_as(call.principal, call.body.role, device_of(call, settings))
+        return signed_in_answer(signed_in, settings)
 
     # -- one's own
 

@@ -42,6 +42,10 @@ class StepUp(Wire):
     passkey: Answered | None = None
 
 
+class ActAs(Wire):
+    role: PersonRole
+
+
 class Ceremony(Wire):
     """``options`` is for ``PublicKeyCredential.parseCreationOptionsFromJSON`` or ``…RequestOptionsFromJSON``."""
 

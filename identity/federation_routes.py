@@ -116,7 +116,7 @@ def add_federation_routes(routes: Routes, federation: Federation, settings: Sett
         """Come back from a provider and be signed in."""
         body, device = call.body, device_of(call, settings)
         signed_in = await federation.finish(body.state, body.code, browser(call), body.role, device)
-        return signed_in_answer(signed_in, settings, native=False)
+        return signed_in_answer(signed_in, settings)
 
     @routes.post(
         "/auth/providers/link",
@@ -130,7 +130,7 @@ def add_federation_routes(routes: Routes, federation: Federation, settings: Sett
         """After ``link_required``: link the account with this verified address by its own password, and sign in."""
         body, device = call.body, device_of(call, settings)
         signed_in = await federation.link_and_sign_in(body.link_token, body.password, body.code, body.role, device)
-        return signed_in_answer(signed_in, settings, native=False)
+        return signed_in_answer(signed_in, settings)
 
     @routes.get("/me/identities", action="account.own", returns=LinkedPage)
     async def linked(call: Call[None, None]) -> LinkedPage:

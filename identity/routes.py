@@ -50,8 +50,9 @@ def cookie_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def signed_in_answer(signed_in: SignedIn, settings: Settings, *, native: bool) -> Answer:
+def signed_in_answer(signed_in: SignedIn, settings: Settings) -> Answer:
     """Tokens; the refresh token in a cookie for browsers, which ends with the session."""
+    native = signed_in.client == "native"
     cookies: list[dict[str, Any]] = []
     if not native and signed_in.refresh_token is not None:
         value = {"value": signed_in.refresh_token, "max_age": signed_in.lives_s}
@@ -107,7 +108,7 @@ def build_routes(
         body = call.body
         device = device_of(call, settings, body.client)
         signed_in = await sign_in.login(body.email, body.password, body.role, device, body.code)
-        return signed_in_answer(signed_in, settings, native=body.client == "native")
+        return signed_in_answer(signed_in, settings)
 
     @routes.post(
         "/auth/refresh",
@@ -122,8 +123,7 @@ def build_routes(
         token = call.body.refresh_token or call.request.cookies.get(COOKIE)
         if not token:
             raise InvalidToken()
-        signed_in, session = await sign_in.refresh(token)
-        return signed_in_answer(signed_in, settings, native=session.client == "native")
+        return signed_in_answer(await sign_in.refresh(token), settings)
 
     @routes.post("/auth/logout", action="public", auth="none", body=Refresh, status=204)
     async def logout(call: Call[Refresh, None]) -> Answer:

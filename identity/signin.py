@@ -12,6 +12,7 @@ from core.clock import Clock
 from core.database import Database
 from core.errors import Forbidden, InvalidToken, NotFound
 from core.security.principal import ROLES, Principal, Role
+from core.security.stepup import require_recent
 from core.security.tokens import Tokens
 from core.settings import Settings
 from identity import factor_repository, repository
@@ -47,6 +48,7 @@ class SignedIn:
     expires_in: int  # seconds
     refresh_token: str | None  # None where the one at hand stays good
     lives_s: int  # the refresh token
+    client: str  # browser or native: browsers keep the refresh token in a cookie
 
 
 class SignIn:
@@ -130,10 +132,10 @@ class SignIn:
         *,
         code: str | None = None,
         passkey: tuple[str, str, str] | None = None,
-    ) -> tuple[SignedIn, str]:
+    ) -> SignedIn:
         """The second factor, after ``SecondFactorRequired``: a code, or a passkey's (ceremony, credential, origin).
 
-        Gives the kind of client too, that began. The token signs in once.
+        The token signs in once.
 
         Raises InvalidToken, WrongCode, PasskeyRefused, TooManyRequests.
         """
@@ -157,7 +159,7 @@ class SignIn:
             raise InvalidToken()
         device = Device(claims.extra["client"], device.agent, device.address)
         kinds = await self._factors.kinds(person.id)
-        return await self.open(person, role, device, {*claims.extra["methods"], proved}, kinds), device.client
+        return await self.open(person, role, device, {*claims.extra["methods"], proved}, kinds)
 
     async def with_passkey(
         self, ceremony: str, credential: str, origin: str, role: Role | None, device: Device
@@ -248,9 +250,26 @@ class SignIn:
             raise InvalidToken()
         return await self.proved(session, person, {method})
 
+    async def act_as(self, principal: Principal, role: Role, device: Device) -> SignedIn:
+        """Go on in another of one's roles, in a session of its own; the one at hand ends.
+
+        Raises StepUpRequired, Forbidden for a role one does not hold.
+        """
+        require_recent(principal, self._clock.now())
+        session = await self._own(principal)
+        async with self._database.reading() as tx:
+            person = await repository.person(tx, principal.id)
+        if person is None or role not in person.roles:
+            raise Forbidden("You do not hold this role")
+        kinds = await self._factors.kinds(person.id)
+        device = Device(session.client, device.agent, device.address)
+        signed_in = await self.open(person, role, device, session.methods, kinds)
+        await self._sessions.end(session)
+        return signed_in
+
     # -- sessions
 
-    async def refresh(self, refresh_token: str) -> tuple[SignedIn, Session]:
+    async def refresh(self, refresh_token: str) -> SignedIn:
         """The next pair of tokens. Raises InvalidToken, RefreshReused."""
         session, following = await self._sessions.rotate(refresh_token, self._clock.now())
         async with self._database.reading() as tx:
@@ -262,7 +281,7 @@ class SignIn:
         if person is None or not held or unproved:  # erased, or the role was taken away
             await self._sessions.end(session)
             raise InvalidToken()
-        return self._signed_in(person, session, following, kinds), session
+        return self._signed_in(person, session, following, kinds)
 
     async def logout(self, access_token: str | None, refresh_token: str | None) -> None:
         """End the session either token belongs to; nothing happens for tokens that no longer count."""
@@ -347,7 +366,7 @@ class SignIn:
             auth_time=int(session.authenticated_at.timestamp()),
             amr=sorted(session.methods),
         )
-        return SignedIn(person, role, token, seconds, refresh, left)
+        return SignedIn(person, role, token, seconds, refresh, left, session.client)
 
 
 def principal_of(person_id: UUID, claims: dict[str, Any]) -> Principal:

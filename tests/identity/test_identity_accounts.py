@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from core.context import Context
-from core.errors import Forbidden, InvalidInput, InvalidToken, NotFound, TooManyRequests
+from core.errors import Forbidden, InvalidInput, InvalidToken, NotFound, StepUpRequired, TooManyRequests
 from core.events import Envelope
 from core.ids import uuid7
 from core.security.principal import ANONYMOUS, Principal, Role
@@ -163,6 +163,28 @@ async def test_sign_in_and_act_in_a_role(identity: Identity) -> None:
     )
 
 
+async def test_acting_in_another_role_needs_a_fresh_proof_and_ends_the_first(
+    identity: Identity, clock: HandClock
+) -> None:
+    who = await person(identity, "practitioner", "patient")
+    first = await signed_in(identity, who)
+    acting = await identity.sign_in.authenticate(first.access_token)
+    with pytest.raises(Forbidden):
+        await identity.sign_in.act_as(acting, "admin", here())
+    clock.forward(601)
+    with pytest.raises(StepUpRequired):
+        await identity.sign_in.act_as(acting, "patient", here())
+    clock.forward(-601)
+    second = await identity.sign_in.act_as(acting, "patient", here())
+    assert (await identity.sign_in.authenticate(second.access_token)).role == "patient"
+    with pytest.raises(InvalidToken):
+        await identity.sign_in.authenticate(first.access_token)
+    with pytest.raises(InvalidToken):
+        await identity.sign_in.refresh(first.refresh_token or "")
+    with pytest.raises(InvalidToken):  # nor twice
+        await identity.sign_in.act_as(acting, "patient", here())
+
+
 async def test_the_address_is_one_however_it_is_spelt(identity: Identity) -> None:
     who = await person(identity)
     assert (await identity.sign_in.login(who.email.upper(), PASSWORD, None, here())).person.id == who.id
@@ -183,7 +205,7 @@ async def test_refresh_tokens_rotate(identity: Identity, clock: HandClock) -> No
     token = first.refresh_token
     for _ in range(5):
         clock.forward(600)
-        answer, _ = await identity.sign_in.refresh(token)
+        answer = await identity.sign_in.refresh(token)
         assert answer.refresh_token != token
         token = answer.refresh_token
         await identity.sign_in.authenticate(answer.access_token)
@@ -191,16 +213,16 @@ async def test_refresh_tokens_rotate(identity: Identity, clock: HandClock) -> No
 
 async def test_a_lost_answer_is_given_again_within_the_grace(identity: Identity, clock: HandClock) -> None:
     first = await signed_in(identity, await person(identity))
-    lost, _ = await identity.sign_in.refresh(first.refresh_token)
+    lost = await identity.sign_in.refresh(first.refresh_token)
     clock.forward(GRACE_S - 1)
-    again, _ = await identity.sign_in.refresh(first.refresh_token)
+    again = await identity.sign_in.refresh(first.refresh_token)
     assert again.refresh_token == lost.refresh_token
     await identity.sign_in.refresh(again.refresh_token)
 
 
 async def test_a_reused_token_ends_the_whole_family(identity: Identity, clock: HandClock) -> None:
     first = await signed_in(identity, await person(identity))
-    second, _ = await identity.sign_in.refresh(first.refresh_token)
+    second = await identity.sign_in.refresh(first.refresh_token)
     clock.forward(GRACE_S + 1)
     with pytest.raises(RefreshReused):
         await identity.sign_in.refresh(first.refresh_token)
@@ -271,7 +293,7 @@ async def test_sessions_end_unused_and_end_at_all(
     while lived + idle - 1 < absolute:
         clock.forward(idle - 1)
         lived += idle - 1
-        answer, _ = await identity.sign_in.refresh(token)
+        answer = await identity.sign_in.refresh(token)
         assert answer.lives_s == min(idle, absolute - lived)
         assert answer.expires_in <= answer.lives_s
         token = answer.refresh_token or ""

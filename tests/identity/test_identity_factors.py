@@ -122,8 +122,8 @@ async def test_sign_in_with_password_and_code_in_one_call_or_two(house: House, c
     assert acting.methods == {"pwd", "otp"}
     clock.forward(STEP_S)
     token = await pending(house, who)
-    signed_in, client = await house.identity.sign_in.finish(token, here(), code=phone.code())
-    assert (client, signed_in.person.id) == ("browser", who.id)
+    signed_in = await house.identity.sign_in.finish(token, here(), code=phone.code())
+    assert (signed_in.client, signed_in.person.id) == ("browser", who.id)
     clock.forward(STEP_S)
     with pytest.raises(InvalidToken):  # signs in once
         await house.identity.sign_in.finish(token, here(), code=phone.code())
@@ -207,7 +207,7 @@ async def test_factors_change_only_after_a_fresh_proof(house: House, clock: Hand
     phone, _ = await enrolled(house, clock, who)
     signed_in = await house.signed_in(who, phone.code())
     clock.forward(601)
-    answer, _ = await house.identity.sign_in.refresh(signed_in.refresh_token or "")
+    answer = await house.identity.sign_in.refresh(signed_in.refresh_token or "")
     stale, factors = await house.principal(answer), house.identity.factors
     for act in (factors.offer_totp, factors.remove_totp, factors.new_recovery_codes):
         with pytest.raises(StepUpRequired):
@@ -250,7 +250,7 @@ async def test_a_role_that_needs_a_factor_enrols_first(strict: House, clock: Han
     await strict.identity.factors.confirm_totp(acting, phone.code(), here().address)
     proved = await strict.identity.sign_in.factor_proved(acting, "otp")
     assert proved.role == "practitioner"
-    answer, _ = await strict.identity.sign_in.refresh(first.refresh_token or "")
+    answer = await strict.identity.sign_in.refresh(first.refresh_token or "")
     assert (answer.role, (await strict.principal(answer)).role) == ("practitioner", "practitioner")
     with pytest.raises(InvalidToken):  # a session that has not shown the factor
         await strict.identity.sign_in.refresh(elsewhere.refresh_token or "")

@@ -150,7 +150,7 @@ async def test_after_the_password_a_passkey_is_the_second_factor(house: House) -
     token = asked.value.extra["pending_token"]
     with pytest.raises(PasskeyRefused):
         await house.identity.sign_in.finish(token, here(), passkey=await answer(house, others))
-    signed_in, _ = await house.identity.sign_in.finish(token, here(), passkey=await answer(house, device))
+    signed_in = await house.identity.sign_in.finish(token, here(), passkey=await answer(house, device))
     assert (await house.principal(signed_in)).methods == {"pwd", "hwk"}
 
 

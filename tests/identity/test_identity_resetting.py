@@ -120,7 +120,7 @@ async def test_changing_needs_a_fresh_proof_and_ends_the_others(house: House, cl
     who = await house.person()
     first, second = await house.signed_in(who), await house.signed_in(who)
     clock.forward(601)
-    answer, _ = await house.identity.sign_in.refresh(first.refresh_token or "")
+    answer = await house.identity.sign_in.refresh(first.refresh_token or "")
     acting = await house.identity.sign_in.authenticate(answer.access_token)
     with pytest.raises(StepUpRequired):
         await house.identity.resetting.change(acting, OTHER)

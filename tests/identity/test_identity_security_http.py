@@ -182,7 +182,7 @@ async def test_a_stale_proof_is_told_and_renewed(house: House, client: Client) -
     who = await house.person()
     signed_in = await house.identity.sign_in.login(who.email, PASSWORD, None, Device("native", "", uuid7().hex))
     house.context.clock.forward(601)  # type: ignore[attr-defined]
-    renewed, _ = await house.identity.sign_in.refresh(signed_in.refresh_token or "")
+    renewed = await house.identity.sign_in.refresh(signed_in.refresh_token or "")
     change = {"password": "another harbour, at dusk"}
     status, problem = await ask(client, "PUT", "/me/password", change, renewed.access_token)
     assert (status, problem["code"], problem["max_age"]) == (403, "step_up_required", 600)

@@ -31,6 +31,7 @@ export const api = {
   unlinkProvider: (id: string) => send<void>("DELETE", `/me/identities/${id}`),
   stepUp: (input: { password?: string; code?: string; passkey?: T.Answered }) => send<T.SignedIn>("POST", "/auth/step-up", input),
   logout: () => send<void>("POST", "/auth/logout", {}),
+  actAs: (role: T.Role) => send<T.SignedIn>("POST", "/auth/role", { role }),
   askReset: (email: string) => send<void>("POST", "/auth/password-reset", { email }),
   finishReset: (input: { secret: string; password: string }) => send<void>("POST", "/auth/password-reset/finish", input),
   verifyEmail: (secret: string) => send<void>("POST", "/auth/verify-email", { secret }),

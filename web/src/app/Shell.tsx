@@ -1,8 +1,9 @@
 import type { ReactNode } from "react";
 import { Link } from "react-aria-components";
 import { useLocation } from "wouter";
+import { api } from "../api/client";
 import type { Role } from "../api/types";
-import { Avatar, Button, ButtonLink, Icon, Menu, useTheme, type IconName, type MenuAction } from "../design";
+import { Avatar, Button, ButtonLink, Icon, Menu, useErrorText, useTheme, useToast, type IconName, type MenuAction } from "../design";
 import { useLanguage, useText, type Key } from "../i18n";
 import { usePrivacy } from "../privacy/text";
 import { useSession } from "../session";
@@ -137,14 +138,25 @@ function ThemeSwitch() {
 function Account() {
   const t = useText();
   const privacy = usePrivacy();
-  const { user, signOut } = useSession();
+  const { user, signOut, accept } = useSession();
+  const say = useToast();
+  const explain = useErrorText();
   const { unread } = useNotices();
   const [, go] = useLocation();
   if (!user) return null;
+  const others = user.role === "enrolling" ? [] : user.roles.filter((role) => role !== user.role);
+  const actAs = async (role: Role) => {
+    try {
+      go(homeOf(accept(await api.actAs(role)).role));
+    } catch (error) {
+      say(explain(error));
+    }
+  };
   const actions: MenuAction[] = [
     { id: "profile", label: t("nav.profile"), icon: "user", href: "/profile" },
     { id: "security", label: t("nav.security"), icon: "shield", href: "/security" },
     { id: "privacy", label: privacy("nav"), icon: "lock", href: "/privacy" },
+    ...others.map((role): MenuAction => ({ id: `as-${role}`, label: t("nav.actAs", { role: t(`role.${role}`) }), icon: "people", onAction: () => void actAs(role) })),
     "separator",
     { id: "sign-out", label: t("nav.signOut"), icon: "signout", onAction: () => void signOut().finally(() => go("/")) },
   ];

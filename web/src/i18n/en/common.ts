@@ -45,6 +45,7 @@ export const common = {
   "nav.noticesNew_one": "Notices, {count} new",
   "nav.noticesNew_other": "Notices, {count} new",
   "nav.profile": "Profile and settings",
+  "nav.actAs": "Go on as {role}",
   "nav.security": "Security",
   "nav.signIn": "Sign in",
   "nav.signOut": "Sign out",

@@ -47,6 +47,7 @@ export const common: Record<keyof typeof english, string> = {
   "nav.noticesNew_one": "Notifications, {count} nouvelle",
   "nav.noticesNew_other": "Notifications, {count} nouvelles",
   "nav.profile": "Profil et réglages",
+  "nav.actAs": "Continuer comme {role}",
   "nav.security": "Sécurité",
   "nav.signIn": "Se connecter",
   "nav.signOut": "Se déconnecter",
