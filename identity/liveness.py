@@ -71,7 +71,7 @@ class Liveness:
             await connection.connect()
             self._connection = connection
         connection = self._connection
-        command = ("EXISTS", keys[0]) if len(keys) == 1 else ("EVAL", _EACH, len(keys), *keys)
+        command: tuple[str | int, ...] = ("EXISTS", keys[0]) if len(keys) == 1 else ("EVAL", _EACH, len(keys), *keys)
         await connection.send_packed_command(connection.pack_command(*command))
         answer = await connection.read_response()
         return [bool(each) for each in answer] if len(keys) > 1 else [bool(answer)]
