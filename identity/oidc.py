@@ -9,9 +9,10 @@ import base64
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 import aiohttp
 import jwt
@@ -78,15 +79,18 @@ class ProviderClient:
             "redirect_uri": self._redirect_uri,
             "code_verifier": verifier,
         }
-        auth, secret = None, self.provider.secret
+        headers: dict[str, str] = {}
+        secret = self.provider.secret
         methods = described.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         if secret and "client_secret_basic" in methods:
-            auth = aiohttp.BasicAuth(self.provider.client_id, secret)
+            # RFC 6749, section 2.3.1: both are form-encoded first.
+            pair = f"{quote_plus(self.provider.client_id)}:{quote_plus(secret)}"
+            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         else:
             form["client_id"] = self.provider.client_id
             if secret:
                 form["client_secret"] = secret
-        answer = await self._ask("POST", self._endpoint(described, "token_endpoint"), data=form, auth=auth)
+        answer = await self._ask("POST", self._endpoint(described, "token_endpoint"), data=form, headers=headers)
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise self._failed("no id token")
@@ -157,13 +161,19 @@ class ProviderClient:
             raise self._failed(name)
         return address
 
-    async def _ask(self, method: str, address: str, **more: Any) -> dict[str, Any]:
+    async def _ask(
+        self, method: str, address: str, *, headers: Mapping[str, str] | None = None, **more: Any
+    ) -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=MOST_SECONDS)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as client,
                 client.request(
-                    method, address, allow_redirects=False, headers={"Accept": "application/json"}, **more
+                    method,
+                    address,
+                    allow_redirects=False,
+                    headers={"Accept": "application/json", **(headers or {})},
+                    **more,
                 ) as answer,
             ):
                 body = await answer.content.read(MOST_BYTES + 1)
