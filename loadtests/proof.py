@@ -2,6 +2,7 @@
 
     make proof                                  everything: about an hour of fuzzing, then the benchmarks
     make proof PART=fuzz PROOF_MINUTES=5        one part
+    make proof PART=api PROOF_MINUTES=15        every published operation with inputs of every kind
     make proof PART=bench
     make proof PART=network                     calls of real browsers through bad networks
 
@@ -22,7 +23,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from loadtests import proof_fuzz, proof_network
+from loadtests import proof_api, proof_fuzz, proof_network
 
 ROOT = Path(__file__).resolve().parents[1]
 RELIABILITY = ROOT / "docs" / "reliability.md"
@@ -110,7 +111,21 @@ def network(minutes: float) -> None:
         raise ProofFailedError("\n".join(failed))
 
 
-PARTS: dict[str, Callable[[float], None]] = {"fuzz": fuzz, "traffic": traffic, "bench": bench, "network": network}
+def api(minutes: float) -> None:
+    """Every published operation, as nobody, patient and practitioner."""
+    done = proof_api.prove(minutes)
+    write(RELIABILITY, "api", f"{proof_api.table(done)}\n\n{made()}")
+    if failures := [each for one in done for each in one.failures]:
+        raise ProofFailedError("\n\n".join(failures[:10]))
+
+
+PARTS: dict[str, Callable[[float], None]] = {
+    "fuzz": fuzz,
+    "traffic": traffic,
+    "api": api,
+    "bench": bench,
+    "network": network,
+}
 
 
 def main() -> None:
