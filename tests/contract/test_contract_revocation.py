@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import socketio
 from contract_clinic import Clinic, Line
+from meeting import Meeting
 
 WITHIN_S = 1.0
 
@@ -51,6 +53,17 @@ async def watched(clinic: Clinic, namespace: str, token: str) -> AsyncIterator[W
         await client.disconnect()
 
 
+@pytest.fixture
+async def apart(clinic: Clinic) -> Clinic:
+    """The same house, and a visit of two people that no other test has to do with."""
+    meeting = await Meeting.arrange(clinic.demo)
+    made = Clinic(clinic.demo, clinic.session, dict(clinic.headers), dict(clinic.ids), meeting.appointment_id)
+    for name, email in (("patient", meeting.patient), ("doctor", meeting.doctor)):
+        made.headers[name] = await clinic.demo.sign_in(clinic.session, email)
+        made.ids[name] = (await made.ask("GET", "/me", name)).json["id"]
+    return made
+
+
 def bearer(headers: dict[str, str]) -> str:
     return headers["Authorization"].removeprefix("Bearer ")
 
@@ -86,23 +99,22 @@ async def test_only_an_administrator_changes_roles_accounts_and_licences(clinic:
     assert (found["roles"], found["deactivated_at"], found["licence"]["verified"]) == (["practitioner"], None, True)
 
 
-async def test_closing_an_account_ends_its_connections_and_its_call_within_a_second(clinic: Clinic) -> None:
-    own = await clinic.demo.sign_in(clinic.session, "patient@demo.bedside")
-    patient = clinic.ids["patient"]
-    clinic.headers["closing"] = own
-    visit, practice = await clinic.token("closing", "visit"), await clinic.token("doctor", "practice")
+async def test_closing_an_account_ends_its_connections_and_its_call_within_a_second(apart: Clinic) -> None:
+    email = (await apart.ask("GET", "/me", "patient")).json["email"]
+    own, patient = apart.headers["patient"], apart.ids["patient"]
+    visit, practice = await apart.token("patient", "visit"), await apart.token("doctor", "practice")
     async with (
-        watched(clinic, "/consultation", await clinic.token("doctor", "visit")) as doctor,
-        watched(clinic, "/practice", practice) as desk,
-        watched(clinic, "/consultation", visit) as seat,
-        watched(clinic, "/notifications", bearer(own)) as notices,
+        watched(apart, "/consultation", await apart.token("doctor", "visit")) as doctor,
+        watched(apart, "/practice", practice) as desk,
+        watched(apart, "/consultation", visit) as seat,
+        watched(apart, "/notifications", bearer(own)) as notices,
     ):
         await seat.ok("waiting.enter", {})
-        await desk.ok("waiting.admit", {"appointment_id": clinic.visit, "participant_id": patient})
+        await desk.ok("waiting.admit", {"appointment_id": apart.visit, "participant_id": patient})
         await seat.ok("call.join", {})
         await doctor.ok("call.join", {})
         began = time.monotonic()
-        assert (await clinic.ask("POST", f"/people/{patient}/deactivate", "admin")).status == 200
+        assert (await apart.ask("POST", f"/people/{patient}/deactivate", "admin")).status == 200
         try:
             async with asyncio.timeout(5):
                 await seat.over.wait()
@@ -114,14 +126,14 @@ async def test_closing_an_account_ends_its_connections_and_its_call_within_a_sec
             assert max(took) < WITHIN_S, took
             assert not doctor.over.is_set()
             assert not desk.over.is_set()
-            assert (await clinic.ask("GET", "/me", "closing")).code == "invalid_token"
-            assert await clinic.refused("/consultation", {"token": visit}) == "invalid_token"
-            body = {"email": "patient@demo.bedside", "password": "wrong or right, the answer is the same"}
-            assert (await clinic.ask("POST", "/auth/login", json=body)).code == "invalid_credentials"
+            assert (await apart.ask("GET", "/me", "patient")).code == "invalid_token"
+            assert await apart.refused("/consultation", {"token": visit}) == "invalid_token"
+            body = {"email": email, "password": "wrong or right, the answer is the same"}
+            assert (await apart.ask("POST", "/auth/login", json=body)).code == "invalid_credentials"
         finally:
-            assert (await clinic.ask("POST", f"/people/{patient}/activate", "admin")).status == 200
-    clinic.headers["patient"] = await clinic.demo.sign_in(clinic.session, "patient@demo.bedside")
-    assert (await clinic.ask("GET", "/me", "patient")).status == 200
+            assert (await apart.ask("POST", f"/people/{patient}/activate", "admin")).status == 200
+    apart.headers["patient"] = await apart.demo.sign_in(apart.session, email)
+    assert (await apart.ask("GET", "/me", "patient")).status == 200
 
 
 async def test_losing_a_role_ends_what_was_opened_in_it_and_nothing_else(clinic: Clinic) -> None:
