@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from media import sdp
 from media.consumer import extensions
+from media.path.api import Extensions
 from media.rtp import rtcp
 from media.rtp.packet import Malformed, payload_start
 from media.rtp.sent import REMEMBERED, Sent
@@ -110,4 +111,4 @@ def test_an_extension_block_says_where_it_changes() -> None:
     _, found = payload_start(b"\x90" + bytes(11) + written.block)
     places = {identifier: begin - 12 for identifier, begin, _ in found}
     assert (written.level, written.send_time, written.number) == (places[1], places[2], places[3])
-    assert extensions("s12", {}) == (b"", 0, 0, 0)
+    assert extensions("s12", {}) == Extensions()
