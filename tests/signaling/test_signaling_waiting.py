@@ -120,7 +120,9 @@ async def test_only_the_visit_s_own_practitioner_admits(stage: Any, visit: Any, 
     ) == ("forbidden")
     assert await desk.error("waiting.admit", target) == "forbidden"
     await desk.wait("waiting.list", lambda data: any(i["participant_id"] == str(visit.patient) for i in data["items"]))
-    assert await desk.error("waiting.admit", {**target, "appointment_id": str(uuid7())}) == "not_found"
+    nowhere = {**target, "appointment_id": str(uuid7())}
+    assert await other.error("waiting.admit", nowhere) == "not_found"
+    assert await desk.error("waiting.admit", nowhere) == "forbidden", "whose role may not learns nothing of visits"
 
 
 async def test_places_follow_the_queue(stage: Any, clinic: Any) -> None:
