@@ -89,7 +89,8 @@ def guided(name: str, options: argparse.Namespace) -> None:
         arguments += [
             "-max_len=20000" if name == "description" else "-max_len=6000" if name == "worker" else "-max_len=1500"
         ]
-        arguments += [f"-artifact_prefix={options.findings}/finding-{name}-", "-timeout=20", "-rss_limit_mb=2048"]
+        # A hang, not a busy machine: the slowest input takes about 2 s.
+        arguments += [f"-artifact_prefix={options.findings}/finding-{name}-", "-timeout=60", "-rss_limit_mb=2048"]
         atheris.Setup(arguments, run, enable_python_coverage=True)
         atheris.Fuzz()
 
