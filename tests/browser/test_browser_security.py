@@ -190,23 +190,23 @@ async def test_a_forgotten_password(demonstration: Demonstration, arrive: Arrive
     await picture(page, "forgot")
     await page.get_by_label("Email").fill(email)
     await page.get_by_role("button", name="Send the link").click()
-    await expect(page.get_by_role("status")).to_contain_text("a mail is on its way")
+    await expect(page.get_by_role("main").get_by_role("status")).to_contain_text("a mail is on its way")
     link = await mailed_link(demonstration, email)
     await page.goto(link)
     await expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
     assert "#" not in page.url, "the secret does not stay in the address"
     await picture(page, "reset")
-    await page.get_by_label("New password").fill("short")
+    await page.get_by_role("textbox", name="New password").fill("short")
     await page.get_by_role("button", name="Save the new password").click()
-    await expect(page.get_by_text("at least 15 characters")).to_be_visible()
-    await page.get_by_label("New password").fill(OTHER)
+    await expect(page.get_by_text("use at least 15 characters")).to_be_visible()
+    await page.get_by_role("textbox", name="New password").fill(OTHER)
     await page.get_by_role("button", name="Save the new password").click()
-    await expect(page.get_by_role("status")).to_contain_text("is saved")
+    await expect(page.get_by_role("main").get_by_role("status")).to_contain_text("is saved")
     await page.goto("about:blank")
     await page.goto(link)
-    await page.get_by_label("New password").fill("yet another harbour")
+    await page.get_by_role("textbox", name="New password").fill("yet another harbour")
     await page.get_by_role("button", name="Save the new password").click()
-    await expect(page.get_by_role("status")).to_contain_text("has been used or has expired")
+    await expect(page.get_by_role("main").get_by_role("status")).to_contain_text("has been used or has expired")
     await give_password(page, email, OTHER)
     await expect(page.get_by_role("button", name=re.compile("Awa Sow"))).to_be_visible()
     assert visitor.broken == []
@@ -225,7 +225,7 @@ async def mailed_link(demonstration: Demonstration, email: str) -> str:
             for mail in mails:
                 if email in str(mail["to"]) and "password" in mail["subject"]:
                     async with session.get(f"demo/mail/{mail['id']}", headers=headers) as answer:
-                        found = re.search(r"/reset-password#\S+", str(await answer.json()))
+                        found = re.search(r"/reset-password#[\w.~-]+", str(await answer.json()))
                     if found is not None:
-                        return found.group(0).partition("\\n")[0]
+                        return found.group(0)
         raise AssertionError("no letter came")

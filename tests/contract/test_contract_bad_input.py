@@ -211,6 +211,7 @@ async def test_wrong_values_in_every_field(clinic: Clinic, operations: list[Oper
     await clinic.is_well()
 
 
+ENDS_ITS_SESSION = ("POST /api/v1/auth/logout", "DELETE /api/v1/me/sessions")
 QUERY_VALUES = ("", "x", "-1", "0", "101", "99999999999999999999", "NaN", "1e309", "%00", "%ff", "a" * 3000, "null")
 QUERY_VALUES += ("9999-12-31", "0001-01-01", "2026-02-31", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00%2B14:00")
 QUERY_VALUES += ("00000000-0000-0000-0000-000000000000", "'%20OR%201=1--", "%F0%9F%92%8A", "eyJhIjoxfQ", "....", "LTE")
@@ -218,7 +219,7 @@ QUERY_VALUES += ("00000000-0000-0000-0000-000000000000", "'%20OR%201=1--", "%F0%
 
 async def test_wrong_queries(clinic: Clinic, operations: list[Operation]) -> None:
     for method, path, operation in operations:
-        if needs(operation) == "guest" or path == "/api/v1/auth/logout":
+        if needs(operation) == "guest" or f"{method} {path}" in ENDS_ITS_SESSION:
             continue
         address = filled(path)
         names = [each["name"] for each in operation["parameters"] if each["in"] == "query"]
