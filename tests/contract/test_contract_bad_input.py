@@ -297,6 +297,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "callback_phone": "+221771234567",
     },
     "PUT /interpreters/{id}": {"languages": ["wo"]},
+    "PATCH /me/passkeys/{id}": {"name": "Phone"},
     "PUT /me/consents/{kind}": {"given": False, "version": 1, "language": "en"},
     "PUT /people/{id}/roles": {"roles": ["patient"]},
     "PUT /practitioners/{id}/licence": {"verified": False},

@@ -46,6 +46,8 @@ class Relay:
             turn_urls=[
                 f"turn:{host.address}?transport=udp",
                 f"turn:{host.address}?transport=tcp",
+                # By its address too: Chromium looks for names by UDP first, which some conditions block.
+                f"turns:{host.address}:{TLS_PORT}?transport=tcp",
                 f"turns:{RELAY}:{TLS_PORT}?transport=tcp",
             ],
             turn_secret=SecretStr(SECRET),
