@@ -423,7 +423,7 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
         )
         modules.signaling = live
         modules.consultations = service
-        modules.identity = SimpleNamespace(accounts=_SignIns(clinic))
+        modules.identity = SimpleNamespace(sign_in=_SignIns(clinic))
         app = web.Application()
         context.realtime.attach(app)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
