@@ -28,7 +28,7 @@ PARTITIONS = 8
 LEASE_S = 6.0
 LEASE_RENEWED_EVERY_S = 1.5
 BLOCK_MS = 1000
-BATCH = 64
+BATCH = 32  # of each partition
 STREAM = "bedside:facts:{}"
 
 
@@ -41,6 +41,7 @@ def partition_of(order_key: UUID) -> int:
 class Delivery:
     """An envelope and what acknowledges it. None: a fact that the lease's group does not handle."""
 
+    partition: int
     tag: str
     envelope: Envelope | None
 
@@ -75,11 +76,11 @@ class Bus(Protocol):
         """What was delivered to earlier holders and never acknowledged, oldest first."""
         ...
 
-    async def read(self, lease: Lease) -> list[Delivery]:
-        """New deliveries in order; empty after a short wait without any."""
+    async def read(self, *leases: Lease) -> list[Delivery]:
+        """New deliveries of these partitions of one group, each partition's in order; empty after a short wait."""
         ...
 
-    async def acknowledge(self, lease: Lease, tags: Sequence[str]) -> None: ...
+    async def acknowledge(self, group: str, deliveries: Sequence[Delivery]) -> None: ...
 
     async def trim(self) -> int:
         """Drop what every group has acknowledged; returns how many."""
@@ -167,23 +168,37 @@ class RedisBus:
         found: list[Delivery] = []
         after = "0"
         while True:
-            page = await self._read(lease, after, None)
+            page = await self._read([lease], after, None)
             if not page:
                 return found
             found += page
             after = page[-1].tag
 
-    async def read(self, lease: Lease) -> list[Delivery]:
-        return await self._read(lease, ">", BLOCK_MS)
+    async def read(self, *leases: Lease) -> list[Delivery]:
+        return await self._read(leases, ">", BLOCK_MS)
 
-    async def _read(self, lease: Lease, after: str, block_ms: int | None) -> list[Delivery]:
-        stream = STREAM.format(lease.partition)
-        answer: Any = await self._redis.xreadgroup(lease.group, _CONSUMER, {stream: after}, count=BATCH, block=block_ms)
-        return [Delivery(_text(tag), _envelope(fields, lease.names)) for tag, fields in _entries(answer) if fields]
+    async def _read(self, leases: Sequence[Lease], after: str, block_ms: int | None) -> list[Delivery]:
+        partitions = {STREAM.format(lease.partition): lease.partition for lease in leases}
+        group, names = leases[0].group, leases[0].names
+        answer: Any = await self._redis.xreadgroup(
+            group, _CONSUMER, dict.fromkeys(partitions, after), count=BATCH, block=block_ms
+        )
+        return [
+            Delivery(partitions[stream], _text(tag), _envelope(fields, names))
+            for stream, tag, fields in _entries(answer)
+            if fields
+        ]
 
-    async def acknowledge(self, lease: Lease, tags: Sequence[str]) -> None:
-        if tags:
-            await self._redis.xack(STREAM.format(lease.partition), lease.group, *tags)
+    async def acknowledge(self, group: str, deliveries: Sequence[Delivery]) -> None:
+        if not deliveries:
+            return
+        tags: dict[int, list[str]] = {}
+        for each in deliveries:
+            tags.setdefault(each.partition, []).append(each.tag)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition, those in tags.items():
+                pipe.xack(STREAM.format(partition), group, *those)
+            await pipe.execute()
 
     async def trim(self) -> int:
         dropped = 0
@@ -220,16 +235,15 @@ class RedisBus:
         await self._redis.aclose()
 
 
-def _entries(answer: Any) -> Iterable[tuple[Any, dict[Any, Any]]]:
-    """XREADGROUP's one stream, in the shape of RESP2 (pairs) or RESP3 (a map with lists of lists)."""
-    if not answer:
-        return
-    entries = next(iter(answer.values())) if isinstance(answer, dict) else answer[0][1]
-    for entry in entries:
-        if entry and isinstance(entry[0], (list, tuple)):  # RESP3 wraps the entries once more
-            yield from ((tag, fields) for tag, fields in entry)
-        elif entry:
-            yield entry[0], entry[1]
+def _entries(answer: Any) -> Iterable[tuple[str, Any, dict[Any, Any]]]:
+    """XREADGROUP's streams, entry by entry, in the shape of RESP2 (pairs) or RESP3 (a map with lists of lists)."""
+    streams = answer.items() if isinstance(answer, dict) else answer or ()
+    for stream, entries in streams:
+        for entry in entries:
+            if entry and isinstance(entry[0], (list, tuple)):  # RESP3 wraps the entries once more
+                yield from ((_text(stream), tag, fields) for tag, fields in entry)
+            elif entry:
+                yield _text(stream), entry[0], entry[1]
 
 
 def _fields(envelope: Envelope) -> dict[Any, Any]:

@@ -4,9 +4,9 @@ A handler's transaction first writes the fact's id to its module's ``handled_fac
 skipped. That row, not the lease, is what keeps a paused and a new holder from both having effect: the second waits
 for the first one's commit. The lease merely keeps them from doing the work twice.
 
-Facts that have gathered are handled together, in one transaction; if that fails, one by one. A failing fact is tried
-again at once a few times, then parked; later facts of its key are parked behind it and all are replayed in order,
-while other keys go on. When the database itself is away, the partition waits instead.
+Facts that have gathered in a group's partitions are handled together, in one transaction; if that fails, one by one.
+A failing fact is tried again at once a few times, then parked; later facts of its key are parked behind it and all are
+replayed in order, while other keys go on. When the database itself is away, the partition waits instead.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import asyncio
 import random
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -68,8 +69,7 @@ class Consumers:
     def start(self) -> None:
         groups = sorted(self._subscriptions.groups())
         for group in groups:
-            for partition in range(PARTITIONS):
-                self._background.run(f"{group} {partition}", partial(self._consume, group, partition))
+            self._background.run(group, partial(self._consume, group))
         if groups:
             self._background.run("replay", partial(self._replay, groups))
 
@@ -77,31 +77,49 @@ class Consumers:
         """Finish the facts in hand, give the leases back."""
         await self._background.stop()
 
-    async def _consume(self, group: str, partition: int) -> None:
-        async with self._bus.lease(group, partition, self._subscriptions.names(group)) as lease:
-            if lease is not None:
-                await self._work(lease, await self._bus.unfinished(lease))
-                while lease.valid and not self._background.stopping.is_set():
-                    deliveries = await self._bus.read(lease)
-                    await self._work(lease, deliveries)
-                    if 0 < len(deliveries) < BATCH:
-                        await self._background.pause(min(GATHER_S * len(deliveries), GATHER_AT_MOST_S))
-                return
-        await self._background.pause(LEASE_RETRY_S * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the asking
+    async def _consume(self, group: str) -> None:
+        stopping, loop = self._background.stopping, asyncio.get_running_loop()
+        async with _Leases(self._bus, group, self._subscriptions.names(group)) as leases:
+            ask_at = loop.time()
+            while not stopping.is_set():
+                if loop.time() >= ask_at:
+                    for fresh in await leases.take():
+                        await self._work(leases, await self._bus.unfinished(fresh))
+                    # Spreads the asking of several processes.
+                    ask_at = loop.time() + LEASE_RETRY_S * random.uniform(0.5, 1.0)  # noqa: S311
+                if not (held := await leases.held()):
+                    await self._background.pause(max(0.0, ask_at - loop.time()))
+                    continue
+                deliveries = await self._bus.read(*held)
+                await self._work(leases, deliveries)
+                if 0 < len(deliveries) < BATCH * len(held):
+                    await self._background.pause(min(GATHER_S * len(deliveries), GATHER_AT_MOST_S))
 
-    async def _work(self, lease: Lease, deliveries: list[Delivery]) -> None:
+    async def _work(self, leases: _Leases, deliveries: list[Delivery]) -> None:
         wanted = [each.envelope for each in deliveries if each.envelope is not None]
-        if not wanted or (len(wanted) > 1 and await self._together(lease.group, wanted)):
-            await self._bus.acknowledge(lease, [each.tag for each in deliveries])
+        if not wanted or (len(wanted) > 1 and await self._together(leases.group, wanted)):
+            await self._bus.acknowledge(leases.group, deliveries)
             return
-        done: list[str] = []
+        by_partition: dict[int, list[Delivery]] = {}
+        for each in deliveries:
+            by_partition.setdefault(each.partition, []).append(each)
+        ends = await asyncio.gather(
+            *(self._one_by_one(leases.of[partition], those) for partition, those in by_partition.items()),
+            return_exceptions=True,
+        )
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    async def _one_by_one(self, lease: Lease, deliveries: list[Delivery]) -> None:
+        done: list[Delivery] = []
         try:
             for delivery in deliveries:
                 if delivery.envelope is not None and not await self._finish(lease, delivery.envelope):
                     return
-                done.append(delivery.tag)
+                done.append(delivery)
         finally:
-            await self._bus.acknowledge(lease, done)
+            await self._bus.acknowledge(lease.group, done)
 
     async def _together(self, group: str, wanted: list[Envelope]) -> bool:
         """Handle what has gathered in one transaction, in order. False: nothing was done, look at each singly."""
@@ -190,6 +208,48 @@ class Consumers:
             if self._background.stopping.is_set():
                 return
         await self._background.pause(REPLAY_EVERY_S)
+
+
+class _Leases:
+    """The partitions of a group that this process holds; given back at the end."""
+
+    def __init__(self, bus: Bus, group: str, names: frozenset[str]) -> None:
+        self._bus = bus
+        self._names = names
+        self._ends: dict[int, AsyncExitStack] = {}
+        self.group = group
+        self.of: dict[int, Lease] = {}
+
+    async def __aenter__(self) -> _Leases:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for partition in list(self.of):
+            await self._give_back(partition)
+
+    async def take(self) -> list[Lease]:
+        """Ask for those not held; returns the fresh ones."""
+        fresh: list[Lease] = []
+        for partition in random.sample(range(PARTITIONS), PARTITIONS):
+            if partition in self.of:
+                continue
+            async with AsyncExitStack() as stack:
+                lease = await stack.enter_async_context(self._bus.lease(self.group, partition, self._names))
+                if lease is not None:
+                    self._ends[partition], self.of[partition] = stack.pop_all(), lease
+                    fresh.append(lease)
+        return fresh
+
+    async def held(self) -> list[Lease]:
+        """Those that stand; lost ones are let go."""
+        for partition, lease in list(self.of.items()):
+            if not lease.valid:
+                await self._give_back(partition)
+        return list(self.of.values())
+
+    async def _give_back(self, partition: int) -> None:
+        del self.of[partition]
+        await self._ends.pop(partition).aclose()
 
 
 class _DatabaseAway(Exception):

@@ -22,7 +22,9 @@ def setup(
     """Build the module over the context: rules, routes, the live namespace, subscribers and jobs."""
     context.policy.allow("notice.read", "patient", "practitioner", "desk", "admin", "auditor")
     context.policy.allow("delivery.list", "desk", "admin")
-    live = LiveNotices(context.realtime, sessions, context.tokens, context.policy, context.redis, context.clock)
+    live = LiveNotices(
+        context.realtime, sessions, context.tokens, context.policy, context.redis, context.vault, context.clock
+    )
     context.policy.allow(REFRESH, *ACCOUNTS, relation="self")
     context.realtime.register_namespace(live)
     service = Notifications(

@@ -1,9 +1,14 @@
-"""Live notices on Socket.IO: namespace ``/notifications``, room ``user:{id}``."""
+"""Live notices on Socket.IO: namespace ``/notifications``, room ``user:{id}``.
+
+Who handles a fact tells every process of all its notices at once, sealed; each passes on those of people who are
+connected to it. So a notice of somebody who is not there costs next to nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +24,7 @@ from core.clock import Clock
 from core.errors import BedsideError, InvalidToken, TooManyRequests
 from core.security.policy import Policy
 from core.security.tokens import Tokens
+from core.security.vault import InvalidCiphertext, Vault
 from notifications.ports import Sessions
 from notifications.service import Notice
 
@@ -28,6 +34,8 @@ NAME = "/notifications"
 REFRESH = "auth.refresh"
 # Where identity tells of ended sessions: JSON with session_id.
 REVOKED_CHANNEL = "identity:revoked"
+# Where notices go to every process: sealed JSON, [[person, notice], …].
+LIVE_CHANNEL = "notifications:live"
 SWEEP_EVERY_S = 0.5
 # A session ended while the channel was not heard is noticed by asking again.
 CHECK_AGAIN_S = 60.0
@@ -60,6 +68,7 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
         tokens: Tokens,
         policy: Policy,
         redis: Redis,
+        vault: Vault,
         clock: Clock,
     ) -> None:
         super().__init__(NAME)
@@ -68,20 +77,35 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
         self._tokens = tokens
         self._policy = policy
         self._redis = redis
+        self._vault = vault
         self._clock = clock
         self._seats: dict[str, Seat] = {}
         self._background = Background("notifications")
 
     async def start(self) -> None:
         self._background.run("sweep", self._sweep)
-        self._background.run("revocations", self._hear_revocations)
+        self._background.run("channels", self._hear)
 
     async def stop(self) -> None:
         await self._background.stop(grace_s=2)
 
-    async def send(self, person_id: UUID, notice: Notice) -> None:
-        """To every device of the person, in whichever process; best effort."""
-        await self._live.emit("notification", notice.wire(), room=room_of(person_id), namespace=NAME)
+    async def send(self, told: Sequence[tuple[UUID, Notice]]) -> None:
+        """To every device of each person, in whichever process; best effort."""
+        wire = [[str(person_id), notice.wire()] for person_id, notice in told]
+        sealed = self._vault.seal(LIVE_CHANNEL, json.dumps(wire).encode())
+        try:
+            await self._redis.publish(LIVE_CHANNEL, sealed)
+        except (RedisError, OSError):
+            await self._deliver(sealed)  # at least to those who are connected here
+
+    async def _deliver(self, sealed: bytes) -> None:
+        if not self._seats:
+            return
+        here = {str(seat.person_id) for seat in self._seats.values()}
+        for person_id, notice in json.loads(self._vault.unseal(LIVE_CHANNEL, sealed)):
+            if person_id in here:
+                room = room_of(UUID(person_id))
+                await self._live.emit("notification", notice, room=room, namespace=NAME, ignore_queue=True)
 
     async def on_connect(self, sid: str, environ: dict[str, Any], auth: Any) -> None:
         try:
@@ -158,9 +182,9 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
         except BedsideError:
             return  # Redis is away: nobody is thrown out for that
 
-    async def _hear_revocations(self) -> None:
+    async def _hear(self) -> None:
         async with self._redis.pubsub() as pubsub:
-            await pubsub.subscribe(REVOKED_CHANNEL)
+            await pubsub.subscribe(REVOKED_CHANNEL, LIVE_CHANNEL)
             for sid, seat in list(self._seats.items()):  # what was told while nobody listened
                 await self._check(sid, seat)
             while not self._background.stopping.is_set():
@@ -169,7 +193,16 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
                 except (RedisError, OSError):
                     return
                 if message is not None:
-                    await self._revoked(message["data"])
+                    await self._heard(message["channel"], message["data"])
+
+    async def _heard(self, channel: bytes, data: bytes) -> None:
+        if channel.decode() == REVOKED_CHANNEL:
+            await self._revoked(data)
+            return
+        try:
+            await self._deliver(data)
+        except InvalidCiphertext:
+            log.warning("notices not understood")
 
     async def _revoked(self, data: bytes) -> None:
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -81,13 +82,16 @@ class Telling:
     other_id: UUID
     appointment_id: UUID | None  # None: about no visit, and then there is a link
     start: datetime | None = None
+    until: datetime | None = None
+    day: date | None = None
+    count: int | None = None
     amount: tuple[int, str] | None = None
     link: str | None = None
     template: str | None = None
     mail: bool = True
 
 
-Emit = Callable[[UUID, Notice], Awaitable[None]]
+Emit = Callable[[Sequence[tuple[UUID, Notice]]], Awaitable[None]]
 
 
 def retry_delay(attempts: int) -> timedelta:
@@ -151,14 +155,10 @@ class Notifications:
             return
         await self._repository.add_notices(tx, stored)
 
-        async def live() -> None:
-            for person_id, notice in told:
-                await self._emit(person_id, notice)
-
-        tx.after_commit(live)
+        tx.after_commit(partial(self._emit, told))
 
     def _notice(self, telling: Telling, person: Person, other: Person | None) -> Notice:
-        values = {"other": "" if other is None else other.name, **_values(person, telling.start, telling.amount)}
+        values = {"other": "" if other is None else other.name, **_values(person, telling)}
         title, body = templates.render(telling.template or telling.kind, person.language, values)
         link = telling.link or f"/visits/{telling.appointment_id}"
         return Notice(uuid7(), telling.kind, title, body, link, self._clock.now(), None)
@@ -340,8 +340,14 @@ def _place(notice_id: UUID) -> str:
     return f"notice/{notice_id}"
 
 
-def _values(person: Person, start: datetime | None, amount: tuple[int, str] | None) -> dict[str, str]:
+def _values(person: Person, telling: Telling) -> dict[str, str]:
+    def when(moment: datetime | None) -> str:
+        return "" if moment is None else templates.when(moment, person.language, person.time_zone)
+
     return {
-        "when": "" if start is None else templates.when(start, person.language, person.time_zone),
-        "amount": "" if amount is None else templates.money(*amount, person.language),
+        "when": when(telling.start),
+        "until": when(telling.until),
+        "day": "" if telling.day is None else templates.day(telling.day, person.language),
+        "count": "" if telling.count is None else str(telling.count),
+        "amount": "" if telling.amount is None else templates.money(*telling.amount, person.language),
     }

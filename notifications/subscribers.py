@@ -29,6 +29,8 @@ from scheduling.events import (
     AppointmentNoShow,
     AppointmentRescheduled,
     AppointmentTransferred,
+    LicenceEnding,
+    WaitlistOffered,
 )
 
 GROUP = "notifications"
@@ -73,6 +75,16 @@ def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
         await service.void_reminders(tx, fact.appointment_id)
         await service.tell(tx, _patient(fact))
 
+    async def offered(tx: Transaction, fact: WaitlistOffered, envelope: Envelope) -> None:
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, None, fact.start, fact.expires_at)
+        await service.tell(tx, replace(telling, link="/visits"))
+
+    async def ending(tx: Transaction, fact: LicenceEnding, envelope: Envelope) -> None:
+        telling = Telling(fact.name, fact.practitioner_id, fact.practitioner_id, None, link="/schedule")
+        await service.tell(tx, replace(telling, day=fact.expires_on, count=fact.appointments_after))
+
+    subscriptions.on(GROUP, WaitlistOffered, offered)
+    subscriptions.on(GROUP, LicenceEnding, ending)
     subscriptions.on_many(GROUP, AppointmentBooked, booked)
     subscriptions.on(GROUP, AppointmentRescheduled, rescheduled)
     subscriptions.on(GROUP, AppointmentCancelled, cancelled)

@@ -6,7 +6,7 @@ Titles become subjects of emails, which others may see, so they hold no names ei
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 LANGUAGES = ("en", "fr")
@@ -220,6 +220,29 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "changez votre mot de passe et retirez-le sur la page ci-dessous.",
         ),
     },
+    "waitlist.offered": {
+        "en": (
+            "A time has become free",
+            "You can see {other} on {when}. The time is kept for you until {until}: accept it on your visits page.",
+        ),
+        "fr": (
+            "Un horaire s'est libéré",
+            "Vous pouvez voir {other} le {when}. L'horaire vous est réservé jusqu'au {until} : acceptez-le sur la page "
+            "de vos visites.",
+        ),
+    },
+    "practitioner.licence_ending": {
+        "en": (
+            "Your licence is ending",
+            "Your licence ends on {day}. Later times are not offered to patients. Visits already booked after that "
+            "day: {count}. Ask an administrator to enter the renewal.",
+        ),
+        "fr": (
+            "Votre autorisation d'exercer arrive à son terme",
+            "Votre autorisation d'exercer prend fin le {day}. Aucun horaire n'est proposé au-delà. Visites déjà "
+            "réservées après ce jour : {count}. Demandez à un administrateur d'enregistrer le renouvellement.",
+        ),
+    },
     "reminder": {
         "en": ("Reminder of your appointment", "Your video visit with {other} begins on {when}."),
         "fr": ("Rappel de votre rendez-vous", "Votre visite vidéo avec {other} commence le {when}."),
@@ -261,12 +284,15 @@ def calendar_title(language: str) -> str:
 
 def when(moment: datetime, language: str, time_zone: str) -> str:
     """A moment in a person's zone and language, with the zone named: ``Saturday 21 November 2026 at 14:30 (…)``."""
-    chosen, local = known_language(language), moment.astimezone(ZoneInfo(time_zone))
-    day, month = _DAYS[chosen][local.weekday()], _MONTHS[chosen][local.month - 1]
-    zone = time_zone.replace("_", " ")
-    if chosen == "fr":
-        return f"{day} {local.day} {month} {local.year} à {local:%H:%M} ({zone})"
-    return f"{day} {local.day} {month} {local.year} at {local:%H:%M} ({zone})"
+    local, zone = moment.astimezone(ZoneInfo(time_zone)), time_zone.replace("_", " ")
+    at = "à" if known_language(language) == "fr" else "at"
+    return f"{day(local, language)} {at} {local:%H:%M} ({zone})"
+
+
+def day(which: date, language: str) -> str:
+    """A date: ``Saturday 21 November 2026``."""
+    chosen = known_language(language)
+    return f"{_DAYS[chosen][which.weekday()]} {which.day} {_MONTHS[chosen][which.month - 1]} {which.year}"
 
 
 def money(amount_minor: int, currency: str, language: str) -> str:

@@ -143,7 +143,7 @@ def grid_on(schedule: Schedule, day: date) -> Iterator[Slot]:
 
 def offered(schedule: Schedule, start: datetime, now: datetime) -> Slot | None:
     """The slot that begins at ``start`` if the rules, notice and horizon offer it; who holds it is not asked here."""
-    if not _bookable(schedule, start, now):
+    if not bookable(schedule, start, now):
         return None
     day = local_day(schedule.time_zone, start)
     return next((slot for slot in grid_on(schedule, day) if slot.start == start), None)
@@ -162,12 +162,13 @@ def slots(
     taken = _Busy(busy)
     while day <= end:
         for slot in grid_on(schedule, day):
-            if _bookable(schedule, slot.start, now) and not taken.overlaps(schedule.blocked(slot)):
+            if bookable(schedule, slot.start, now) and not taken.overlaps(schedule.blocked(slot)):
                 yield slot
         day += timedelta(days=1)
 
 
-def _bookable(schedule: Schedule, start: datetime, now: datetime) -> bool:
+def bookable(schedule: Schedule, start: datetime, now: datetime) -> bool:
+    """Whether notice and horizon leave this start open; the rules are not asked."""
     if start <= now or start < now + timedelta(minutes=schedule.notice_minutes):
         return False
     if start > now + timedelta(days=schedule.horizon_days + 2):  # far dates can't be told in every zone

@@ -5,14 +5,18 @@ What is offered is a pure question over the schedule; who gets it is decided by 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import asyncpg
+
 from core.clock import Clock, rfc3339
 from core.database import Database, Transaction
 from core.errors import InvalidInput, NotFound
+from core.gathering import Gathering
 from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import Principal
@@ -26,9 +30,12 @@ from scheduling.models import Appointment, AppointmentView, Hold, StoredSchedule
 from scheduling.ports import Practitioner, Practitioners
 from scheduling.reader import Reader
 from scheduling.recurrence import Every, repeated, slot_at
-from scheduling.repository import Repository
+from scheduling.repository import Answer, Placing, Repository
 from scheduling.time_repository import TimeRepository
 from scheduling.trail import about
+
+# Errors of one row, for which PostgreSQL has undone all of them.
+SPOILT = (asyncpg.IntegrityConstraintViolationError, asyncpg.DataError, asyncpg.DeadlockDetectedError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,8 @@ class Booking:
         self._reader = reader
         self._standing = standing
         self._practitioners = practitioners
+        self._profiles = Gathering(self._profiles_of)
+        self._placings = Gathering(self._place_all)
 
     async def book(self, principal: Principal, wanted: Request) -> AppointmentView:
         """Book an offered slot; the patient's own hold or offer of it is used up.
@@ -113,7 +122,7 @@ class Booking:
         async with self._free_times.changing(wanted.practitioner_id), self._database.transaction() as tx:
             for each in made:
                 try:
-                    if not await self._repository.place(tx, each, version=stored.version, fact=booked(each)):
+                    if not await self._repository.place(tx, Placing(each, stored.version, booked(each))):
                         raise SlotNotOffered("The hours have just been changed: choose again")
                 except SlotTaken:
                     conflicts.append(_conflict(each.local_date, each.start, SlotTaken.code))
@@ -202,15 +211,33 @@ class Booking:
         )
 
     async def _place(self, made: Appointment, version: int, wanted: Request) -> bool:
-        async with self._free_times.changing(made.practitioner_id), self._database.at_once() as tx:
-            return await self._repository.place(
-                tx,
-                made,
-                version=version,
-                fact=booked(made),
-                action="appointment.overlapped" if made.overlap else "appointment.booked",
-                reason=wanted.overlap_reason,
-            )
+        action = "appointment.overlapped" if made.overlap else "appointment.booked"
+        placing = Placing(made, version, booked(made), action, wanted.overlap_reason)
+        answer = await self._placings.ask(placing)
+        if answer == "taken":
+            raise SlotTaken()
+        return answer == "booked"
+
+    async def _place_all(self, placings: Sequence[Placing]) -> Sequence[Answer | Exception]:
+        """What people book at the same moment: one commit. If one of them spoils it, each by itself."""
+        practitioners = {each.appointment.practitioner_id for each in placings}
+        async with self._free_times.changing(*practitioners):
+            try:
+                async with self._database.at_once() as tx:
+                    return await self._repository.place_all(tx, placings)
+            except SPOILT:
+                return [await self._place_one(each) for each in placings]
+
+    async def _place_one(self, placing: Placing) -> Answer | Exception:
+        try:
+            async with self._database.at_once() as tx:
+                return "booked" if await self._repository.place(tx, placing) else "changed"
+        except Exception as error:
+            return error
+
+    async def _profiles_of(self, ids: Sequence[UUID]) -> Sequence[Practitioner | None]:
+        found = await self._practitioners.get(list(dict.fromkeys(ids)))
+        return [found.get(each) for each in ids]
 
     async def _offered(
         self, profile: Practitioner, wanted: Request, now: datetime, *, fresh: bool
@@ -221,7 +248,7 @@ class Booking:
             if wanted.overlap_reason is not None:
                 slot = _any_time(stored.schedule, wanted.start, now)
             else:
-                slot = offered(stored.schedule, wanted.start, now)
+                slot = self._free_times.offered(stored, wanted.start, now)
             if slot is not None and licensed(stored.schedule, profile, slot.start):
                 return stored, slot
         if not fresh:
@@ -232,7 +259,7 @@ class Booking:
         self._policy.require(principal, "appointment.book", await self._standing.to_patient(principal, patient_id))
 
     async def _bookable(self, practitioner_id: UUID) -> Practitioner:
-        profile = (await self._practitioners.get([practitioner_id])).get(practitioner_id)
+        profile = await self._profiles.ask(practitioner_id)
         if profile is None or not profile.published or not profile.licence_verified:
             raise SlotNotOffered("This practitioner can't be booked")
         return profile
@@ -292,4 +319,4 @@ def _conflict(day: date, start: datetime | None, code: str) -> dict[str, str | N
 
 async def place_in(tx: Transaction, repository: Repository, made: Appointment) -> None:
     """Write an appointment at a time that no schedule need offer. Raises SlotTaken."""
-    await repository.place(tx, made, version=None, fact=booked(made))
+    await repository.place(tx, Placing(made, None, booked(made)))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import asyncpg
@@ -23,66 +25,61 @@ _COLUMNS = (
 )
 
 
-class Repository:
-    async def place(
-        self,
-        tx: Transaction,
-        each: Appointment,
-        *,
-        version: int | None,
-        fact: Fact,
-        action: str = "appointment.booked",
-        reason: str | None = None,
-    ) -> bool:
-        """Take the time, write the appointment, its fact and its audit row: one statement, whole or not at all.
+# The parameters of place_appointment(), in their order.
+_PLACING = (
+    *("integer", "timestamptz", "uuid", "text", "jsonb", "uuid", "text", "text"),
+    *("uuid", "uuid", "uuid", "text", "text", "timestamptz", "timestamptz", "timestamptz", "timestamptz"),
+    *("text", "date", "bytea", "bigint", "text", "uuid", "text", "text", "boolean", "uuid"),
+)
+_NAMES = [f"p{number}" for number in range(1, len(_PLACING) + 1)]
+_PLACE = (
+    f"SELECT place_appointment({', '.join(_NAMES)}) AS answer FROM unnest("
+    f"{', '.join(f'${number}::{kind}[]' for number, kind in enumerate(_PLACING, 1))}) AS given({', '.join(_NAMES)})"
+)
 
-        False when the schedule is no longer of ``version`` (None asks for none). Raises SlotTaken.
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """An appointment to be written, with its fact and its audit row's action and reason.
+
+    ``version`` is the schedule's from which the slot was computed; None asks for none.
+    """
+
+    appointment: Appointment
+    version: int | None
+    fact: Fact
+    action: str = "appointment.booked"
+    reason: str | None = None
+
+
+Answer = Literal["booked", "taken", "changed"]
+
+
+class Repository:
+    async def place(self, tx: Transaction, each: Placing) -> bool:
+        """Take the time, write the appointment, its fact and its audit row.
+
+        False when the schedule has another version now. Raises SlotTaken.
         """
         try:
-            answer = await tx.fetchval(
-                f"SELECT place_appointment({', '.join(f'${n}' for n in range(1, 28))})",
-                version,
-                each.created_at,
-                uuid7(),
-                fact.name,
-                encode_fact(fact),
-                tx.audit_id(
-                    action,
-                    actor_id=each.booked_by,
-                    actor_role=each.booked_role,
-                    resource="appointment",
-                    resource_id=str(each.id),
-                    patient_id=each.patient_id,
-                    reason=reason,
-                    details={},
-                ),
-                action,
-                reason,
-                each.id,
-                each.practitioner_id,
-                each.patient_id,
-                each.kind,
-                each.specialty,
-                each.start,
-                each.end,
-                each.blocked_from,
-                each.blocked_until,
-                each.time_zone,
-                each.local_date,
-                each.reason,
-                each.fee_minor,
-                each.currency,
-                each.booked_by,
-                each.booked_role,
-                each.location,
-                each.overlap,
-                each.series_id,
-            )
+            (answer,) = await self.place_all(tx, [each])
         except (asyncpg.ExclusionViolationError, asyncpg.DeadlockDetectedError):
             raise SlotTaken() from None
         if answer == "taken":
             raise SlotTaken()
-        return bool(answer == "booked")
+        return answer == "booked"
+
+    async def place_all(self, tx: Transaction, placings: Sequence[Placing]) -> list[Answer]:
+        """As ``place`` for each, in one statement; the answers in the order of ``placings``.
+
+        The constraint's own errors come through, and then none was written.
+        """
+        # Every caller takes the queues of its practitioners in the same order, so none waits in a circle.
+        order = sorted(range(len(placings)), key=lambda place: placings[place].appointment.practitioner_id)
+        rows = [_placing(tx, placings[place]) for place in order]
+        found = await tx.fetch(_PLACE, *(list(column) for column in zip(*rows, strict=True)))
+        answers: dict[int, Answer] = {place: row["answer"] for place, row in zip(order, found, strict=True)}
+        return [answers[place] for place in range(len(placings))]
 
     async def get(self, tx: Transaction, appointment_id: UUID, *, lock: bool = False) -> Appointment | None:
         suffix = " FOR UPDATE" if lock else ""
@@ -238,6 +235,49 @@ class Repository:
             patient_id,
         )
         return bool(found)
+
+
+def _placing(tx: Transaction, placing: Placing) -> tuple[Any, ...]:
+    each = placing.appointment
+    audit_id = tx.audit_id(
+        placing.action,
+        actor_id=each.booked_by,
+        actor_role=each.booked_role,
+        resource="appointment",
+        resource_id=str(each.id),
+        patient_id=each.patient_id,
+        reason=placing.reason,
+        details={},
+    )
+    return (
+        placing.version,
+        each.created_at,
+        uuid7(),
+        placing.fact.name,
+        encode_fact(placing.fact),
+        audit_id,
+        placing.action,
+        placing.reason,
+        each.id,
+        each.practitioner_id,
+        each.patient_id,
+        each.kind,
+        each.specialty,
+        each.start,
+        each.end,
+        each.blocked_from,
+        each.blocked_until,
+        each.time_zone,
+        each.local_date,
+        each.reason,
+        each.fee_minor,
+        each.currency,
+        each.booked_by,
+        each.booked_role,
+        each.location,
+        each.overlap,
+        each.series_id,
+    )
 
 
 def _appointment(row: Row) -> Appointment:

@@ -11,7 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 
-from scheduling.availability import Schedule, Slot, grid_on, local_day
+from scheduling.availability import Schedule, Slot, bookable, grid_on, local_day
 from scheduling.models import Busy
 
 # More days than this are not kept cut: an hour's work on a year of dates must not fill the memory.
@@ -36,6 +36,18 @@ class DayGrids:
                 self._days.clear()
             self._days[day] = found
         return found
+
+    def offered(self, start: datetime, now: datetime) -> Slot | None:
+        """As ``availability.offered``."""
+        schedule = self.schedule
+        if start.microsecond or not bookable(schedule, start, now):
+            return None
+        grid, places = self.of(local_day(schedule.time_zone, start))
+        began = int(start.timestamp())
+        index = bisect_left(grid, began)
+        if index == len(grid) or grid[index] != began:
+            return None
+        return Slot(start, start + schedule.slot, places[index] if places else "")
 
 
 class Timetable:

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.message import EmailMessage
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,13 @@ from core.ids import uuid7
 from core.security.principal import Principal, Role
 from notifications.ports import Appointment, Person
 from notifications.service import Notifications
-from scheduling.events import AppointmentBooked, AppointmentCancelled, AppointmentRescheduled
+from scheduling.events import (
+    AppointmentBooked,
+    AppointmentCancelled,
+    AppointmentRescheduled,
+    LicenceEnding,
+    WaitlistOffered,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -369,6 +375,30 @@ async def test_http_shows_ones_own_and_staff_the_deliveries(clinic: Clinic, make
         *("id", "channel", "kind", "status", "attempts", "created_at", "last_error"),
     }
     assert page["next_cursor"] == page["items"][0]["id"]
+
+
+async def test_whoever_waited_is_told_of_the_time_kept_for_them(clinic: Clinic) -> None:
+    start, kept = datetime(2027, 1, 4, 9, 0, tzinfo=UTC), datetime(2027, 1, 4, 8, 15, tzinfo=UTC)
+    end, people = start + timedelta(minutes=30), {"patient_id": clinic.patient, "practitioner_id": clinic.doctor}
+    await clinic.publish(WaitlistOffered(entry_id=uuid7(), start=start, end=end, expires_at=kept, **people))
+    await clinic.send_until(lambda: bool(clinic.mails(clinic.patient)))
+    [notice] = await clinic.notices(clinic.patient)
+    assert notice.link == "/visits"
+    assert "Dr Paul Ky le lundi 4 janvier 2027 à 18:00 (Asia/Tokyo)" in notice.body
+    assert "jusqu'au lundi 4 janvier 2027 à 17:15 (Asia/Tokyo)" in notice.body
+    assert not await clinic.notices(clinic.doctor)
+
+
+async def test_a_practitioner_is_told_that_their_licence_ends(clinic: Clinic) -> None:
+    ending = LicenceEnding(
+        practitioner_id=clinic.doctor, expires_on=date(2027, 1, 31), days_before=30, appointments_after=3
+    )
+    await clinic.publish(ending)
+    await clinic.send_until(lambda: bool(clinic.mails(clinic.doctor)))
+    [notice] = await clinic.notices(clinic.doctor)
+    assert "ends on Sunday 31 January 2027" in notice.body
+    assert "booked after that day: 3" in notice.body
+    assert notice.link == "/schedule"
 
 
 @asynccontextmanager

@@ -17,7 +17,8 @@ START = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 @pytest.mark.parametrize("kind", sorted(templates.kinds()))
 @pytest.mark.parametrize("language", ["en", "fr", "fr-BF", "de"])
 def test_every_kind_renders_in_every_language(kind: str, language: str) -> None:
-    title, body = templates.render(kind, language, {"other": "Awa Sanou", "when": "WHEN", "amount": "5 XOF"})
+    values = {"other": "Awa Sanou", "when": "WHEN", "until": "UNTIL", "day": "DAY", "count": "2", "amount": "5 XOF"}
+    title, body = templates.render(kind, language, values)
     assert title
     assert body
     assert "{" not in title + body

@@ -14,7 +14,7 @@ from test_scheduling_availability import schedules
 
 from core.realtime import connect_redis
 from core.security.principal import Principal
-from scheduling.availability import Interval, Schedule, slots
+from scheduling.availability import Interval, Schedule, offered, slots
 from scheduling.booking import Request
 from scheduling.errors import SlotTaken
 from scheduling.free_times import FreeTimes
@@ -51,6 +51,9 @@ def test_the_timetable_says_what_the_rule_says(
     timetable = Timetable(DayGrids(schedule), [Busy(each.start, each.end, None) for each in busy])
     plain = list(slots(schedule, busy, now, first, last if until is None else min(last, until)))
     assert list(timetable.free(now, first, last, until)) == plain
+    near = [slot.start for slot in plain] + [each.start for each in busy] + [now, midnight + timedelta(seconds=1)]
+    for start in near:
+        assert timetable.grids.offered(start, now) == offered(schedule, start, now)
 
 
 @pytest.fixture
