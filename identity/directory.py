@@ -97,6 +97,11 @@ class Directory:
             counts = await repository.specialty_counts(tx)
         return sorted((SpecialtyCount(code, name_of(code), n) for code, n in counts), key=lambda each: each.name)
 
+    async def search_choices(self) -> tuple[list[str], list[str]]:
+        """The insurers and currencies that a search can be narrowed to."""
+        async with self._database.reading() as tx:
+            return await repository.search_choices(tx)
+
     async def put_practitioner(self, person_id: UUID, profile: PractitionerProfile) -> None:
         async with self._database.transaction() as tx:
             await repository.put_practitioner(tx, person_id, profile, self._clock.now())

@@ -221,6 +221,17 @@ async def specialty_counts(tx: Transaction) -> list[tuple[str, int]]:
     return [(row["code"], row["providers"]) for row in rows]
 
 
+async def search_choices(tx: Transaction) -> tuple[list[str], list[str]]:
+    """The insurers and currencies of published practitioners, each in order."""
+    row = await tx.fetchrow(
+        "SELECT ARRAY(SELECT DISTINCT unnest(insurers) AS one FROM practitioners WHERE published ORDER BY one)"
+        " AS insurers,"
+        " ARRAY(SELECT DISTINCT currency FROM practitioners WHERE published ORDER BY currency) AS currencies"
+    )
+    assert row is not None
+    return row["insurers"], row["currencies"]
+
+
 # -- care
 
 

@@ -62,6 +62,10 @@ class Offers:
     async def specialties(self) -> list[Specialty]:
         return await self._practitioners.specialties()
 
+    async def choices(self) -> tuple[list[str], list[str]]:
+        """The insurers and currencies that a search can be narrowed to."""
+        return await self._practitioners.choices()
+
     async def search(
         self, wanted: Wanted, *, day: date | None = None, cursor: str | None = None, limit: int = 20
     ) -> tuple[list[Found], str | None]:

@@ -71,6 +71,10 @@ class Practitioners(Protocol):
 
     async def specialties(self) -> list[Specialty]: ...
 
+    async def choices(self) -> tuple[list[str], list[str]]:
+        """The insurers and currencies of published practitioners."""
+        ...
+
 
 class People(Protocol):
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:

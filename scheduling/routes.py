@@ -50,6 +50,12 @@ def _offers(routes: Routes, offers: Offers) -> None:
         items = [schemas.Provider.of(each.profile, each.time_zone, each.next_slots) for each in found]
         return schemas.Providers.model_construct(items=items, next_cursor=following)
 
+    @routes.get("/providers/choices", action="public", returns=schemas.ProviderChoices, auth="none")
+    async def choices(call: Call[None, None]) -> schemas.ProviderChoices:
+        """List the insurers and currencies that a search can be narrowed to"""
+        insurers, currencies = await offers.choices()
+        return schemas.ProviderChoices(insurers=insurers, currencies=currencies)
+
     @routes.get("/providers/{id}", action="public", returns=schemas.Provider, auth="none", errors=(NotFound,))
     async def provider(call: Call[None, None]) -> schemas.Provider:
         """Show one practitioner"""

@@ -92,6 +92,13 @@ class Providers(Page):
     items: list[Provider]
 
 
+class ProviderChoices(Wire):
+    """What published practitioners have: insurers whose patients they take, currencies of their fees."""
+
+    insurers: list[str]
+    currencies: list[str]
+
+
 class SpecialtyView(Wire):
     code: str
     name: str

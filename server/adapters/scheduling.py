@@ -67,6 +67,9 @@ class Practitioners:
         counts = await self._modules.identity.directory.specialties()
         return [Specialty(each.code, each.name, each.providers) for each in counts]
 
+    async def choices(self) -> tuple[list[str], list[str]]:
+        return await self._modules.identity.directory.search_choices()
+
 
 class Authority:
     """Nobody may act for another person yet: identity keeps no proxies."""

@@ -26,7 +26,7 @@ from scheduling.errors import SlotNotOffered, SlotTaken
 from scheduling.models import Appointment
 from scheduling.service import Change
 from server.demo.clock import MovableClock
-from server.demo.people import DOCTOR, EVERYBODY, PASSWORD, PATIENT, PRACTITIONERS, Member, Work
+from server.demo.people import DOCTOR, EVERYBODY, INSURERS, PASSWORD, PATIENT, PLACES, PRACTITIONERS, Member, Work
 from server.demo.visits import (
     BACKGROUNDS,
     CALLED_OFF,
@@ -270,6 +270,8 @@ def _profile(work: Work) -> PractitionerProfile:
         about=work.about,
         licence_verified=True,
         published=True,
+        place=PLACES[work.location],
+        insurers=INSURERS[work.location.rpartition(", ")[2]],
     )
 
 

@@ -11,6 +11,17 @@ from core.security.principal import Role
 PASSWORD = "bedside-demo"  # noqa: S105  (told to everybody on the sign-in page)
 DAKAR, PARIS = "Africa/Dakar", "Europe/Paris"
 
+# Latitude and longitude of the towns, and the insurers whose patients are taken there.
+PLACES = {
+    "Dakar, Senegal": (14.6937, -17.4441),
+    "Thiès, Senegal": (14.7910, -16.9359),
+    "Saint-Louis, Senegal": (16.0326, -16.4818),
+    "Paris, France": (48.8566, 2.3522),
+    "Lyon, France": (45.7640, 4.8357),
+    "Strasbourg, France": (48.5734, 7.7521),
+}
+INSURERS = {"Senegal": ("IPM Dakar", "Mutuelle Teranga"), "France": ("Assurance Maladie",)}
+
 
 @dataclass(frozen=True, slots=True)
 class Work:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 from arrivals import ALLOWS, DENIES, DEVICES, FLAGS, SIZES, Arrive, ArriveInFirefox, chromium
 from firefox import Firefox, FirefoxVisitor
 from meeting import Meeting
 from playwright.async_api import Browser, Playwright, async_playwright, expect
+from practice import PUBLISHED, Client, Practice
 from server_process import Demonstration
 from visitor import Visitor
 
@@ -97,3 +99,21 @@ async def arrive_in_firefox(demonstration: Demonstration) -> AsyncIterator[Arriv
 async def meeting(demonstration: Demonstration) -> Meeting:
     """A visit that is open now, of two people whom nobody else knows."""
     return await Meeting.arrange(demonstration)
+
+
+@pytest.fixture
+async def practice(demonstration: Demonstration, meeting: Meeting) -> AsyncIterator[Practice]:
+    """With a doctor of the demonstration, whom everybody finds."""
+    async with aiohttp.ClientSession() as session:
+        doctor = await Client.sign_in(session, demonstration, PUBLISHED)
+        made = Practice(doctor, await Client.sign_in(session, demonstration, meeting.patient), meeting)
+        await made.hours("08:00", "20:00")
+        yield made
+
+
+@pytest.fixture
+async def new_practice(demonstration: Demonstration, meeting: Meeting) -> AsyncIterator[Practice]:
+    """With a doctor who has one visit, open now, and whom nobody can find yet."""
+    async with aiohttp.ClientSession() as session:
+        doctor = await Client.sign_in(session, demonstration, meeting.doctor)
+        yield Practice(doctor, await Client.sign_in(session, demonstration, meeting.patient), meeting)

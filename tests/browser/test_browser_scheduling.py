@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
-from meeting import Meeting
-from person import PASSWORD
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
+from practice import DESK, PARIS, Practice, in_days, no_sideways, time_of
 from server_process import Demonstration
 from visitor import Visitor
 
@@ -20,95 +18,9 @@ pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
 
 Arrive = Callable[[str], Awaitable[Visitor]]
-PARIS, TOKYO = ZoneInfo("Europe/Paris"), ZoneInfo("Asia/Tokyo")
-DESK, PUBLISHED = "desk@demo.bedside", "julien.moreau@demo.bedside"
+TOKYO = ZoneInfo("Asia/Tokyo")
 # Further ahead than the demonstration's own visits.
 AHEAD = 20
-ALL_WEEK = range(7)
-
-
-class Client:
-    """Somebody at the API, beside the browser."""
-
-    def __init__(self, session: aiohttp.ClientSession, url: str, token: str, user: dict[str, Any]) -> None:
-        self._session, self._url, self._token = session, url, token
-        self.id: str = user["id"]
-        self.name: str = user["name"]
-
-    @classmethod
-    async def sign_in(cls, session: aiohttp.ClientSession, demo: Demonstration, email: str) -> Client:
-        body = {"email": email, "password": PASSWORD, "client": "native"}
-        async with session.post(f"{demo.url}/api/v1/auth/login", json=body) as answer:
-            signed_in = await answer.json()
-        return cls(session, demo.url, signed_in["access_token"], signed_in["user"])
-
-    async def call(self, method: str, path: str, body: Any = None) -> Any:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        async with self._session.request(method, f"{self._url}/api/v1{path}", json=body, headers=headers) as answer:
-            assert answer.status < 300, await answer.text()
-            return None if answer.status == 204 else await answer.json()
-
-
-class Practice:
-    """A doctor in Paris, open each day from 08:00 to 20:00, and a patient whom nobody else knows."""
-
-    def __init__(self, doctor: Client, patient: Client, emails: Meeting) -> None:
-        self.doctor, self.patient, self.emails = doctor, patient, emails
-
-    async def hours(self, start: str, end: str, weekdays: Any = ALL_WEEK, horizon: int = 400) -> None:
-        path = f"/practitioners/{self.doctor.id}/schedule"
-        try:
-            version = (await self.doctor.call("GET", path))["version"]
-        except AssertionError:
-            version = 0
-        rules = [{"weekday": day, "start": start, "end": end} for day in weekdays]
-        more = {"slot_minutes": 30, "buffer_minutes": 0, "notice_minutes": 60, "horizon_days": horizon}
-        plan = {"time_zone": "Europe/Paris", "rules": rules, "exceptions": [], "version": version, **more}
-        await self.doctor.call("PUT", path, plan)
-
-    async def free(self, day: date) -> list[str]:
-        path = f"/appointments/available?practitioner_id={self.doctor.id}&date={day}"
-        return [slot["start"] for slot in (await self.patient.call("GET", path))["items"]]
-
-    async def book(self, start: str) -> str:
-        body = {"practitioner_id": self.doctor.id, "start": start}
-        return str((await self.patient.call("POST", "/appointments", body))["id"])
-
-    async def visit(self, visit: str) -> dict[str, Any]:
-        found: dict[str, Any] = await self.patient.call("GET", f"/appointments/{visit}")
-        return found
-
-
-@pytest.fixture
-async def practice(demonstration: Demonstration, meeting: Meeting) -> AsyncIterator[Practice]:
-    """With a doctor of the demonstration, whom everybody finds."""
-    async with aiohttp.ClientSession() as session:
-        doctor = await Client.sign_in(session, demonstration, PUBLISHED)
-        made = Practice(doctor, await Client.sign_in(session, demonstration, meeting.patient), meeting)
-        await made.hours("08:00", "20:00")
-        yield made
-
-
-@pytest.fixture
-async def new_practice(demonstration: Demonstration, meeting: Meeting) -> AsyncIterator[Practice]:
-    """With a doctor who has one visit, open now, and whom nobody can find yet."""
-    async with aiohttp.ClientSession() as session:
-        doctor = await Client.sign_in(session, demonstration, meeting.doctor)
-        yield Practice(doctor, await Client.sign_in(session, demonstration, meeting.patient), meeting)
-
-
-def in_days(days: int, zone: ZoneInfo = PARIS) -> date:
-    return (datetime.now(UTC).astimezone(zone) + timedelta(days=days)).date()
-
-
-async def no_sideways(page: Page) -> None:
-    """Nothing of the page lies beside the screen."""
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    assert wide <= 0
-
-
-def time_of(page: Page, start: str) -> Any:
-    return page.locator(f'[role="radio"][data-start="{start}"]')
 
 
 async def test_a_patient_in_tokyo_books_a_doctor_in_paris_by_keyboard(arrive: Arrive, practice: Practice) -> None:

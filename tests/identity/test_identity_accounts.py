@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -396,6 +397,7 @@ async def test_practitioners_are_found_when_published(identity: Identity) -> Non
         profile = PractitionerProfile(
             "Dr", (specialty,), ("fr", "en"), f"L{index}", 1500, "XOF", "Abidjan", published=index != 0
         )
+        profile = replace(profile, insurers=(f"{specialty} {index}",))
         ids.append((await person(identity, "practitioner", practitioner=profile)).id)
     seen: list[UUID] = []
     cursor = None
@@ -413,6 +415,10 @@ async def test_practitioners_are_found_when_published(identity: Identity) -> Non
     assert ids[0] in await identity.directory.practitioners(ids)
     counted = {each.code: each.providers for each in await identity.directory.specialties()}
     assert counted[specialty] == 4
+    insurers, currencies = await identity.directory.search_choices()
+    assert {f"{specialty} {index}" for index in range(1, 5)} <= set(insurers)
+    assert f"{specialty} 0" not in insurers, "nobody finds whoever is not published"
+    assert "XOF" in currencies
     with pytest.raises(InvalidInput):
         await identity.directory.search(Search(), cursor="rubbish")
 

@@ -61,6 +61,10 @@ class Directory:
         codes = [code for each in self.profiles.values() for code in each.specialties]
         return [Specialty(code, code.title(), codes.count(code)) for code in sorted(set(codes))]
 
+    async def choices(self) -> tuple[list[str], list[str]]:
+        shown = [each for each in self.profiles.values() if each.published]
+        return sorted({name for each in shown for name in each.insurers}), sorted({each.currency for each in shown})
+
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
         return {each: self.people[each] for each in ids if each in self.people}
 

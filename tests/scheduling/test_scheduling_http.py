@@ -166,6 +166,8 @@ async def test_finding_is_open_to_all(desk: Desk) -> None:
     }
     _, listed = await desk.call(None, "GET", "/specialties")
     assert {"code": specialty, "name": specialty.title(), "providers": 1} in listed["items"]
+    _, choices = await desk.call(None, "GET", "/providers/choices")
+    assert "XOF" in choices["currencies"]
     assert (await desk.call(None, "GET", f"/providers/{uuid7()}"))[0] == 404
     assert (await desk.call(None, "GET", "/providers?date=soon"))[0] == 400
 

@@ -59,8 +59,8 @@ export const api = {
 
   // scheduling
   specialties: () => get<{ items: T.Specialty[] }>("/specialties"),
-  providers: (query: { specialty?: string; date?: string; language?: string; name?: string; cursor?: string; limit?: number }) =>
-    get<T.Page<T.Provider>>("/providers", query),
+  providers: (query: T.ProviderQuery) => get<T.Page<T.Provider>>("/providers", query),
+  providerChoices: () => get<T.ProviderChoices>("/providers/choices"),
   provider: (id: T.Id) => get<T.Provider>(`/providers/${id}`),
   available: (practitioner_id: T.Id, date: string, days?: number) => get<{ items: T.Slot[]; time_zone: string }>("/appointments/available", { practitioner_id, date, days }),
   hold: (input: { practitioner_id: T.Id; start: T.Time; patient_id?: T.Id }) => send<T.Hold>("POST", "/appointments/holds", input),

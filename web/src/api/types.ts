@@ -33,6 +33,11 @@ export type Provider = {
   time_zone: string; about: string; licence_verified: boolean; next_slots: Slot[];
   insurers?: string[]; distance_m?: number | null;
 };
+export type ProviderQuery = {
+  specialty?: string; date?: string; language?: string; name?: string; fee_max?: number; currency?: string; insurer?: string;
+  lat?: number; lon?: number; within_m?: number; cursor?: string; limit?: number;
+};
+export type ProviderChoices = { insurers: string[]; currencies: string[] };
 export type AppointmentStatus = "booked" | "arrived" | "checked-in" | "fulfilled" | "cancelled" | "noshow" | "entered-in-error";
 export type Appointment = {
   id: Id; status: AppointmentStatus; kind: "video" | "drop_in"; practitioner_id: Id; patient_id: Id; practitioner_name: string;

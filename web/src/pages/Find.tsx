@@ -1,13 +1,15 @@
 import { useEffect, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import { api } from "../api/client";
-import type { Provider } from "../api/types";
+import type { Provider, ProviderQuery } from "../api/types";
 import { useResource } from "../api/useResource";
 import { ActionButton, Avatar, Badge, Button, ButtonLink, Card, EmptyState, Loaded, PageHeader, Select, SkeletonList, TextField } from "../design";
+import { parseAmount } from "../format/money";
 import { dateIn, deviceZone } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { specialtyName, titled } from "../parts/visits";
+import { MoreFilters, type Near } from "../scheduling/MoreFilters";
 import { SeeSomeoneNow } from "../scheduling/SeeSomeoneNow";
 import { WaitlistJoin } from "../scheduling/WaitlistJoin";
 import { useSession } from "../session";
@@ -27,16 +29,28 @@ export default function Find() {
   const date = search.get("date") ?? "";
   const language = search.get("language") ?? "";
   const name = search.get("name") ?? "";
+  const more = { currency: search.get("currency") ?? "", fee: search.get("fee") ?? "", insurer: search.get("insurer") ?? "" };
   const [typed, setTyped] = useState(name);
+  const [near, setNear] = useState<Near | null>(null);
   const specialties = useResource("specialties", api.specialties);
-  const query = { specialty, date, language, name };
+  const words = { specialty, date, language, name, ...more };
+  const query: ProviderQuery = {
+    specialty,
+    date,
+    language,
+    name,
+    currency: more.currency,
+    fee_max: (more.currency && parseAmount(more.fee, more.currency)) || undefined,
+    insurer: more.insurer,
+    ...near,
+  };
   const found = useResource(`providers ${JSON.stringify(query)}`, () => api.providers({ ...query, limit: 20 }));
 
   // The search is kept in the address, so that going back finds it again.
-  const choose = (change: Partial<typeof query>) => {
-    const words = new URLSearchParams();
-    for (const [key, value] of Object.entries({ ...query, ...change })) if (value) words.set(key, value);
-    const text = words.toString();
+  const choose = (change: Partial<typeof words>) => {
+    const kept = new URLSearchParams();
+    for (const [key, value] of Object.entries({ ...words, ...change })) if (value) kept.set(key, value);
+    const text = kept.toString();
     go(text ? `/find?${text}` : "/find", { replace: true });
   };
   useEffect(() => {
@@ -65,6 +79,7 @@ export default function Find() {
           />
           <TextField label={t("find.date")} type="date" value={date} min={dateIn(new Date(), deviceZone())} onChange={(value) => choose({ date: value })} />
           <TextField label={t("find.name")} type="search" value={typed} onChange={setTyped} />
+          <MoreFilters value={more} onChange={choose} near={near} onNear={setNear} />
         </search>
         {user?.role === "patient" && specialties.data ? <SeeSomeoneNow specialties={specialties.data.items} chosen={specialty} /> : null}
         <Loaded of={found} loading={<SkeletonList rows={3} />}>
@@ -78,6 +93,7 @@ export default function Find() {
                     <Button
                       onPress={() => {
                         setTyped("");
+                        setNear(null);
                         go("/find", { replace: true });
                       }}
                     >
@@ -107,8 +123,8 @@ export default function Find() {
                 {page.next_cursor ? (
                   <ActionButton
                     act={async () => {
-                      const more = await api.providers({ ...query, limit: 20, cursor: page.next_cursor ?? undefined });
-                      found.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
+                      const following = await api.providers({ ...query, limit: 20, cursor: page.next_cursor ?? undefined });
+                      found.setData({ items: [...page.items, ...following.items], next_cursor: following.next_cursor });
                     }}
                   >
                     {t("common.more")}
@@ -136,6 +152,7 @@ function ProviderCard({ provider, date, names }: { provider: Provider; date: str
             <h2>{who}</h2>
             <p className="muted">
               {provider.specialties.map((code) => names.get(code) ?? specialtyName(code)).join(", ")} · {provider.location}
+              {provider.distance_m == null ? "" : ` (${t("find.away", { km: Math.ceil(provider.distance_m / 1000) })})`}
             </p>
             <div className="chips">
               {provider.licence_verified ? (
@@ -143,6 +160,7 @@ function ProviderCard({ provider, date, names }: { provider: Provider; date: str
                   {t("find.licence")}
                 </Badge>
               ) : null}
+              {provider.insurers?.length ? <Badge>{t("find.accepts", { insurers: provider.insurers.join(", ") })}</Badge> : null}
               <Badge icon="globe">{provider.languages.map(format.language).join(", ")}</Badge>
             </div>
           </div>
