@@ -19,10 +19,6 @@ class BillingFact(Fact):
     invoice_id: UUID
 
 
-class InvoicePending(BillingFact):
-    name: ClassVar[str] = "invoice.pending"
-
-
 class InvoiceDue(BillingFact):
     name: ClassVar[str] = "invoice.due"
 

@@ -14,7 +14,7 @@ from billing import amounts, ledger
 from billing.access import relations
 from billing.amounts import Line
 from billing.errors import InvoiceNotAdjustable
-from billing.events import InvoiceAdjusted, InvoiceDue, InvoicePaid, InvoicePending, InvoiceVoid
+from billing.events import InvoiceAdjusted, InvoiceDue, InvoicePaid, InvoiceVoid
 from billing.lifecycle import ADJUSTABLE, INVOICE, move
 from billing.models import Invoice, InvoiceFilter, InvoiceView, adjustment_place, lines_place
 from billing.pdf import render_invoice
@@ -59,7 +59,6 @@ class Invoices:
         await self._vault.prepare(each.patient_id for each in bookings)
         invoices = {each.id: each for each in [await self._opened(booking) for booking in bookings]}
         for invoice_id in await self._repository.insert_invoices(tx, list(invoices.values())):
-            await tx.publish(InvoicePending(**about(invoices[invoice_id])))
             await self._audit(tx, SYSTEM, "invoice.opened", invoices[invoice_id])
 
     async def _opened(self, booking: AppointmentBooked) -> Invoice:
