@@ -19,7 +19,7 @@ test: python
 	@$(MAKE) --no-print-directory check
 	@$(VENV)/python -m pytest $(TESTS)
 
-# The long proofs; figures go into docs/. PART=fuzz, traffic, api, bench or network for one of them; PROOF_MINUTES of fuzzing.
+# The long proofs; figures go into docs/. PART=fuzz, traffic, api, kills, bench or network for one of them; PROOF_MINUTES of fuzzing.
 proof: python
 	@$(PYTHON) deploy/bootstrap.py proof
 	@$(VENV)/python -m loadtests.proof $(if $(PART),--part $(PART)) --minutes $(or $(PROOF_MINUTES),60)

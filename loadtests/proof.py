@@ -3,6 +3,7 @@
     make proof                                  everything: about an hour of fuzzing, then the benchmarks
     make proof PART=fuzz PROOF_MINUTES=5        one part
     make proof PART=api PROOF_MINUTES=15        every published operation with inputs of every kind
+    make proof PART=kills                       200 random SIGKILLs of every part while people book
     make proof PART=bench
     make proof PART=network                     calls of real browsers through bad networks
 
@@ -31,6 +32,8 @@ BENCHMARKS = ROOT / "docs" / "benchmarks.md"
 CONNECTIVITY = ROOT / "docs" / "connectivity.md"
 MINUTES = 60.0
 TRAFFIC_ROUNDS = 5
+KILLS = 200
+KILLED = re.compile(r"^random kills: (.+)$", re.MULTILINE)
 PASSED = re.compile(r"(\d+) passed")
 
 
@@ -91,6 +94,14 @@ def traffic(minutes: float) -> None:
     write(RELIABILITY, "traffic", f"{text} {made()}")
 
 
+def kills(minutes: float) -> None:
+    """A long run of what ``make test`` does with 20."""
+    said = KILLED.search(run("-m", "pytest", "tests/server/test_server_random_kills.py", "-s", "--kills", str(KILLS)))
+    if said is None:
+        raise ProofFailedError("the kills did not say what they found")
+    write(RELIABILITY, "kills", f"{said.group(1)}.\n\n{made()}")
+
+
 def bench(minutes: float) -> None:
     """Cost beside Janus, growth, saturation."""
     cost = [run("-m", "loadtests.media_bench", "--loss", loss) for loss in ("0", "0.01")]
@@ -123,6 +134,7 @@ PARTS: dict[str, Callable[[float], None]] = {
     "fuzz": fuzz,
     "traffic": traffic,
     "api": api,
+    "kills": kills,
     "bench": bench,
     "network": network,
 }
