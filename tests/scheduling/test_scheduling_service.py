@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 from harness import MakeContext
 from scheduling_clinic import NOON, Clinic, FixedClock, at, clinic_over
@@ -94,6 +96,42 @@ async def test_fifty_attempts_at_one_slot_have_one_winner(clinic: Clinic) -> Non
     winners = [each for each in answers if isinstance(each, AppointmentView)]
     assert len(winners) == 1
     assert all(isinstance(each, SlotTaken) for each in answers if each is not winners[0])
+
+
+async def test_bookings_of_a_moment_share_a_commit_and_each_has_its_own_outcome(clinic: Clinic) -> None:
+    doctors = [await clinic.doctor() for _ in range(3)]
+    people = [clinic.person("patient") for _ in range(4)]
+    where = (doctors[0], doctors[1], doctors[2], doctors[0])
+    # What a first booking waits for has been asked before, so that all four come at the same moment.
+    await clinic.context.vault.prepare([each.id for each in people])
+    for doctor in doctors:
+        await clinic.module.free_times.schedule(doctor.id)
+    answers = await asyncio.gather(
+        *(book(clinic, each, doctor) for each, doctor in zip(people, where, strict=True)), return_exceptions=True
+    )
+    made = [each.appointment for each in answers if isinstance(each, AppointmentView)]
+    assert [each.practitioner_id for each in made] == [each.id for each in doctors]
+    assert isinstance(answers[3], SlotTaken)
+    async with clinic.context.database("scheduling").reading() as tx:
+        commits = await tx.fetchval(
+            "SELECT count(DISTINCT xmin::text) FROM appointments WHERE id = ANY($1)", [each.id for each in made]
+        )
+    assert commits == 1
+    for each in made:
+        assert await clinic.facts(each.id) == ["appointment.booked"]
+        assert await clinic.audits(each.id) == [("appointment.booked", "patient")]
+
+
+async def test_a_booking_that_the_database_refuses_spoils_no_other(clinic: Clinic) -> None:
+    well, broken = await clinic.doctor(), await clinic.doctor()
+    clinic.directory.profiles[broken.id] = replace(clinic.directory.profiles[broken.id], fee_minor=-1)
+    people = [clinic.person("patient") for _ in range(2)]
+    answers = await asyncio.gather(
+        book(clinic, people[0], well), book(clinic, people[1], broken), return_exceptions=True
+    )
+    assert isinstance(answers[0], AppointmentView)
+    assert isinstance(answers[1], asyncpg.CheckViolationError)
+    assert await clinic.facts(answers[0].appointment.id) == ["appointment.booked"]
 
 
 async def test_a_buffer_is_held_too(clinic: Clinic) -> None:
