@@ -158,6 +158,7 @@ async def test_a_doctor_is_found_by_price_insurer_and_distance(arrive: Arrive) -
     await page.goto("/find")
     cards = page.get_by_role("listitem").filter(has=page.get_by_role("heading", level=2))
     await expect(cards.first).to_be_visible()
+    await page.get_by_role("button", name="Price, insurer, distance").click()
     await choose(page, page, "Currency", "EUR")
     await page.get_by_label("Price up to, in EUR").fill("40")
     await expect(cards).to_have_count(1)

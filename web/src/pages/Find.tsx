@@ -32,6 +32,7 @@ export default function Find() {
   const more = { currency: search.get("currency") ?? "", fee: search.get("fee") ?? "", insurer: search.get("insurer") ?? "" };
   const [typed, setTyped] = useState(name);
   const [near, setNear] = useState<Near | null>(null);
+  const [wide, setWide] = useState(Boolean(more.currency || more.insurer));
   const specialties = useResource("specialties", api.specialties);
   const words = { specialty, date, language, name, ...more };
   const query: ProviderQuery = {
@@ -79,7 +80,10 @@ export default function Find() {
           />
           <TextField label={t("find.date")} type="date" value={date} min={dateIn(new Date(), deviceZone())} onChange={(value) => choose({ date: value })} />
           <TextField label={t("find.name")} type="search" value={typed} onChange={setTyped} />
-          <MoreFilters value={more} onChange={choose} near={near} onNear={setNear} />
+          {wide ? <MoreFilters value={more} onChange={choose} near={near} onNear={setNear} /> : null}
+          <Button variant="quiet" aria-expanded={wide} onPress={() => setWide(!wide)}>
+            {t(wide ? "find.fewer" : "find.moreFilters")}
+          </Button>
         </search>
         {user?.role === "patient" && specialties.data ? <SeeSomeoneNow specialties={specialties.data.items} chosen={specialty} /> : null}
         <Loaded of={found} loading={<SkeletonList rows={3} />}>

@@ -40,6 +40,8 @@ export const patient = {
   "find.anyLanguage": "Any language",
   "find.date": "On this day",
   "find.name": "Doctor’s name",
+  "find.moreFilters": "Price, insurer, distance",
+  "find.fewer": "Fewer fields",
   "find.fee": "Price up to",
   "find.feeIn": "Price up to, in {currency}",
   "find.feeWrong": "Write an amount, such as 5000",

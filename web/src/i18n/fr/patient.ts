@@ -41,6 +41,8 @@ export const patient: Record<keyof typeof english, string> = {
   "find.anyLanguage": "Toutes les langues",
   "find.date": "Ce jour-là",
   "find.name": "Nom du médecin",
+  "find.moreFilters": "Prix, assureur, distance",
+  "find.fewer": "Moins de champs",
   "find.fee": "Prix maximum",
   "find.feeIn": "Prix maximum, en {currency}",
   "find.feeWrong": "Écrivez un montant, par exemple 5000",
