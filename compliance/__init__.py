@@ -66,7 +66,7 @@ def setup(
     policy.allow("audit.search", "auditor", "admin")
     breaking.allow(policy)
     context.routes.append(build_routes(audit))
-    consents = Consents(database, policy, context.clock)
+    consents = Consents(database, policy, context.clock, settings.presumed_consents)
     privacy, keys = settings.privacy, audit_keys(settings)
     exports = Exports(database, policy, context.files, context.clock, parts, privacy.export_s)
     erasures = Erasures(

@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Literal, cast
 from uuid import UUID
 
 from compliance.consent_texts import KINDS, Kind, newest, text_of
 from compliance.events import ConsentGiven, ConsentWithdrawn
 from core.clock import Clock
 from core.database import Database, Row, Transaction
-from core.errors import Conflict, Forbidden, InvalidInput
+from core.errors import ConsentMissing, ConsentTextChanged, InvalidInput
 from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import Principal
-
-
-class TextChanged(Conflict):
-    code = "consent_text_changed"
-    title = "The text has a newer version: read it first"
-
-
-class ConsentMissing(Forbidden):
-    code = "consent_missing"
-    title = "The person has not agreed to this"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +39,15 @@ class Consent:
 
 
 class Consents:
-    def __init__(self, database: Database, policy: Policy, clock: Clock) -> None:
+    """``presumed`` are the kinds that stand as long as nobody has said no."""
+
+    def __init__(
+        self, database: Database, policy: Policy, clock: Clock, presumed: frozenset[str] = frozenset()
+    ) -> None:
         self._database = database
         self._policy = policy
         self._clock = clock
+        self._presumed = presumed
 
     async def of(self, principal: Principal) -> list[Consent]:
         """One's own, all that was ever said, newest first."""
@@ -64,16 +59,37 @@ class Consents:
         return [_consent(row) for row in rows]
 
     async def say(self, principal: Principal, kind: Kind, *, given: bool, version: int, language: str) -> Consent:
-        """Raises TextChanged when it is not the version in force that was read, InvalidInput for no such text."""
+        """Raises ConsentTextChanged when it is not the version in force that was read, InvalidInput for no text."""
         self._policy.require(principal, "consent.own", ["self"])
+        return await self._say(principal, principal.id, kind, given, version, language, "page")
+
+    async def given_at_visit(
+        self, principal: Principal, person_id: UUID, kind: Kind, *, version: int, language: str
+    ) -> Consent:
+        """Agreed to on the way into a visit, by the person or whoever acts for them; who may was decided there.
+
+        Raises ConsentTextChanged, InvalidInput.
+        """
+        return await self._say(principal, person_id, kind, True, version, language, "visit")
+
+    async def _say(
+        self,
+        principal: Principal,
+        person_id: UUID,
+        kind: Kind,
+        given: bool,
+        version: int,
+        language: str,
+        how: Literal["page", "visit"],
+    ) -> Consent:
         text = text_of(kind, version, language)
         if text is None:
             raise InvalidInput.of("version", "there is no such text in this language")
         if given and version != newest(kind):
-            raise TextChanged()
+            raise ConsentTextChanged()
         said = Consent(
             uuid7(),
-            principal.id,
+            person_id,
             kind,
             given,
             version,
@@ -81,7 +97,7 @@ class Consents:
             text.digest,
             principal.id,
             principal.role,
-            "page",
+            how,
             self._clock.now(),
         )
         async with self._database.transaction() as tx:
@@ -101,8 +117,16 @@ class Consents:
 
     async def require(self, person_id: UUID, kind: Kind) -> None:
         """The one check, for whoever needs a consent. Raises ConsentMissing."""
-        if not await self.stand([person_id], kind):
+        if not await self.holds(person_id, kind):
             raise ConsentMissing()
+
+    async def holds(self, person_id: UUID, kind: Kind) -> bool:
+        """Whether a person's consent counts: their newest word is yes to the text in force, or it is presumed."""
+        async with self._database.reading() as tx:
+            row = await tx.fetchrow(
+                "SELECT * FROM consents WHERE person_id = $1 AND kind = $2 ORDER BY id DESC LIMIT 1", person_id, kind
+            )
+        return kind in self._presumed if row is None else _consent(row).stands
 
     async def stand(self, person_ids: Iterable[UUID], kind: Kind) -> set[UUID]:
         """Those of them whose newest word is yes, to the text that is in force."""

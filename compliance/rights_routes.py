@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compliance.break_glass import AlreadyEnded, BreakGlass
 from compliance.consent_texts import KINDS, in_force
-from compliance.consents import Consents, TextChanged
+from compliance.consents import Consents
 from compliance.erasures import ErasureExists, ErasureHindered, Erasures
 from compliance.exports import ExportRunning, Exports
 from compliance.research import Research
@@ -30,7 +30,7 @@ from compliance.rights_schemas import (
     SayConsent,
     TextQuery,
 )
-from core.errors import Forbidden, NotFound
+from core.errors import ConsentTextChanged, Forbidden, NotFound
 from core.http.routes import Answer, Call, Routes
 
 
@@ -98,7 +98,7 @@ def _consents(routes: Routes, consents: Consents) -> None:
         action="consent.own",
         body=SayConsent,
         returns=ConsentView,
-        errors=(NotFound, TextChanged),
+        errors=(NotFound, ConsentTextChanged),
     )
     async def say(call: Call[SayConsent, None]) -> ConsentView:
         """Agree, or withdraw: it counts from now on."""

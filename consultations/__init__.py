@@ -5,7 +5,7 @@ from __future__ import annotations
 from consultations import file_routes, people_routes, routes
 from consultations.conversation import Conversation
 from consultations.invitations import Invitations
-from consultations.ports import Appointments, Invoices, People, Prescriptions, Visits
+from consultations.ports import Appointments, Consents, Invoices, People, Prescriptions, Visits
 from consultations.service import Consultations
 from consultations.subscribers import subscribe
 from core.context import Context
@@ -19,6 +19,7 @@ def setup(
     prescriptions: Prescriptions,
     invoices: Invoices,
     visits: Visits,
+    consents: Consents,
 ) -> Consultations:
     service = Consultations(
         context,
@@ -27,6 +28,7 @@ def setup(
         prescriptions=prescriptions,
         invoices=invoices,
         visits=visits,
+        consents=consents,
         conversation=Conversation(context),
         invitations=Invitations(context),
     )

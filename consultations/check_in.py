@@ -10,8 +10,8 @@ from uuid import UUID
 
 from consultations import emergency, lifecycle, repository
 from consultations.guests import May
-from consultations.ports import AppointmentInfo, People, Visits
-from consultations.schemas import CheckInView, RedFlag, SaveCheckIn
+from consultations.ports import AppointmentInfo, Consents, People, Visits
+from consultations.schemas import AgreeToVideo, CheckInView, RedFlag, SaveCheckIn, VisitConsent
 from core.clock import rfc3339
 from core.context import Context
 from core.database import Transaction
@@ -30,11 +30,12 @@ class _Row:
 
 
 class CheckIns:
-    def __init__(self, context: Context, people: People, visits: Visits, may: May) -> None:
+    def __init__(self, context: Context, people: People, visits: Visits, consents: Consents, may: May) -> None:
         self._context = context
         self._database = context.database("consultations")
         self._people = people
         self._visits = visits
+        self._consents = consents
         self._may = may
         self._home = frozenset(context.settings.visit.countries)
         self._numbers = context.settings.visit.emergency_numbers
@@ -90,6 +91,37 @@ class CheckIns:
             log.exception("live_visit_not_told", extra={"appointment_id": str(appointment_id)})
         return await self._view(found, _Row(sealed, said.country, licensed, now), said.language)
 
+    async def agree(self, principal: Principal, appointment_id: UUID, read: AgreeToVideo) -> CheckInView:
+        """The patient agrees to care by video, having read the text. Raises ConsentTextChanged, Forbidden, NotFound."""
+        found = await self._may(principal, "consultation.check_in", appointment_id)
+        await self._consents.give(principal, found.patient_id, read.version, read.language)
+        await self._tell(found, stands=True)
+        return await self.read(principal, appointment_id, None, read.language)
+
+    async def withdrawn(self, patient_id: UUID) -> None:
+        """Consent to care by video was taken back: whoever is in a visit, or waits, is let in no more."""
+        async with self._database.reading() as tx:
+            visits = await repository.unfinished_of(tx, patient_id)
+        if await self._consents.stands(patient_id):
+            return  # given again meanwhile
+        for visit in visits:
+            await self._visits.consent_changed(visit, patient_id, stands=False)
+
+    async def consented(self, patient_id: UUID) -> bool:
+        return await self._consents.stands(patient_id)
+
+    async def _tell(self, found: AppointmentInfo, *, stands: bool) -> None:
+        try:
+            await self._visits.consent_changed(found.id, found.patient_id, stands=stands)
+        except Exception:
+            log.exception("live_visit_not_told", extra={"appointment_id": str(found.id)})
+
+    async def _asked(self, patient_id: UUID, language: str) -> VisitConsent | None:
+        if await self._consents.stands(patient_id):
+            return None
+        text = self._consents.text(language)
+        return VisitConsent(version=text.version, language=text.language, title=text.title, body=text.body)
+
     async def phone(self, appointment_id: UUID) -> str | None:
         """Where to call back; for the live visit, which tells the practitioner alone."""
         async with self._database.reading() as tx:
@@ -137,6 +169,7 @@ class CheckIns:
             licensed_here=row.licensed_here,
             emergency_number=emergency.number_of(row.country, self._numbers),
             red_flags=_flags(language),
+            consent=await self._asked(found.patient_id, language),
         )
 
     async def _blank(
@@ -156,6 +189,7 @@ class CheckIns:
             licensed_here=licensed,
             emergency_number=None if country is None else emergency.number_of(country, self._numbers),
             red_flags=_flags(language),
+            consent=await self._asked(found.patient_id, language),
         )
 
     async def _audit(self, tx: Transaction, principal: Principal, action: str, found: AppointmentInfo) -> None:

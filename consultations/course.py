@@ -11,7 +11,7 @@ from uuid import UUID
 from consultations import lifecycle, repository
 from consultations.events import ConsultationStarted, PatientRecalled, PatientWaiting
 from consultations.invitations import Invitations
-from consultations.ports import Appointments, People
+from consultations.ports import Appointments, Consents, People
 from consultations.repository import Consultation
 from core.context import Context
 from core.errors import Forbidden, NotFound
@@ -34,6 +34,7 @@ class Seat:
     over: bool  # completed or cancelled: nobody comes in any more
     kind: str  # of the appointment: video or drop_in
     checked_in: bool
+    consented: bool  # the patient agreed to care by video; true of everybody else
 
 
 def facts_about(row: Consultation) -> dict[str, UUID]:
@@ -45,13 +46,20 @@ class Course:
     """Who may sit in a visit, and what happened in it."""
 
     def __init__(
-        self, context: Context, *, appointments: Appointments, people: People, invitations: Invitations
+        self,
+        context: Context,
+        *,
+        appointments: Appointments,
+        people: People,
+        invitations: Invitations,
+        consents: Consents,
     ) -> None:
         self._database = context.database("consultations")
         self._clock = context.clock
         self._appointments = appointments
         self._people = people
         self._invitations = invitations
+        self._consents = consents
 
     async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> Seat:
         """Who a verified visit token stands for. Raises Forbidden, NotFound, InvitationGone."""
@@ -89,6 +97,7 @@ class Course:
             over=row.status in ("completed", "cancelled") or found.status in lifecycle.OVER,
             kind=found.kind,
             checked_in=checked_in,
+            consented=role != "patient" or await self._consents.stands(found.patient_id),
         )
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from consultations.errors import OfferGone, VisitNotOpen
 from consultations.schemas import (
+    AgreeToVideo,
     CheckInQuery,
     CheckInView,
     GuestSession,
@@ -16,7 +17,7 @@ from consultations.schemas import (
     SaveCheckIn,
 )
 from consultations.service import Consultations
-from core.errors import Forbidden, NotFound
+from core.errors import ConsentTextChanged, Forbidden, NotFound
 from core.http.routes import Answer, Call, Routes
 from core.security.policy import Policy
 
@@ -49,6 +50,17 @@ def build(service: Consultations, policy: Policy) -> Routes:
     async def save_check_in(call: Call[SaveCheckIn, None]) -> Answer:
         """The patient confirms who they are, where they are now and where to call back"""
         return Answer(await service.check_ins.save(call.principal, call.id(), call.body), headers=NO_STORE)
+
+    @routes.put(
+        "/appointments/{id}/consent",
+        action="consultation.check_in",
+        body=AgreeToVideo,
+        returns=CheckInView,
+        errors=(Forbidden, NotFound, ConsentTextChanged),
+    )
+    async def agree(call: Call[AgreeToVideo, None]) -> Answer:
+        """The patient agrees to care by video, after reading the text that `GET …/check-in` gave"""
+        return Answer(await service.check_ins.agree(call.principal, call.id(), call.body), headers=NO_STORE)
 
     @routes.put(
         "/practitioners/{id}/licence-places",

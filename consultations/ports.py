@@ -59,8 +59,32 @@ class Invoices(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ConsentText:
+    """What somebody is asked to agree to, word by word."""
+
+    version: int
+    language: str
+    title: str
+    body: str
+
+
+class Consents(Protocol):
+    """The patient's consent to care by video."""
+
+    async def stands(self, patient_id: UUID) -> bool: ...
+
+    def text(self, language: str) -> ConsentText:
+        """The text in force, in the language nearest to a BCP 47 tag."""
+        ...
+
+    async def give(self, principal: Principal, patient_id: UUID, version: int, language: str) -> None:
+        """Raises ConsentTextChanged, InvalidInput. Who may has been decided by the caller."""
+        ...
+
+
 class Visits(Protocol):
-    """The live visit. Both are best effort: what is durable has been committed before."""
+    """The live visit. All is best effort: what is durable has been committed before."""
 
     async def completed(self, appointment_id: UUID) -> None:
         """End the call for everybody; nobody comes in again."""
@@ -70,6 +94,10 @@ class Visits(Protocol):
 
     async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
         """The patient has confirmed who and where they are; the practice's list shows it."""
+        ...
+
+    async def consent_changed(self, appointment_id: UUID, participant_id: UUID, *, stands: bool) -> None:
+        """The patient agreed to care by video, or took it back: then they are no longer let in."""
         ...
 
     async def interpreter(self, appointment_id: UUID, state: dict[str, Any]) -> None:

@@ -92,6 +92,14 @@ async def checked_in(tx: Transaction, consultation_id: UUID) -> bool:
     return bool(await tx.fetchval("SELECT true FROM check_ins WHERE consultation_id = $1", consultation_id))
 
 
+async def unfinished_of(tx: Transaction, patient_id: UUID) -> list[UUID]:
+    """The visits of a patient that are neither completed nor cancelled."""
+    rows = await tx.fetch(
+        "SELECT id FROM consultations WHERE patient_id = $1 AND status IN ('planned', 'in-progress')", patient_id
+    )
+    return [row["id"] for row in rows]
+
+
 async def set_waiting(tx: Transaction, consultation_id: UUID, at: datetime) -> bool:
     """True the first time."""
     sql = "UPDATE consultations SET waiting_since = $2 WHERE id = $1 AND waiting_since IS NULL RETURNING true"

@@ -159,6 +159,20 @@ class SaveCheckIn(Wire):
     language: Language = "en"
 
 
+class AgreeToVideo(Wire):
+    """``version`` and ``language`` of the text that was read."""
+
+    version: int = Field(ge=1)
+    language: Literal["en", "fr"]
+
+
+class VisitConsent(Wire):
+    version: int
+    language: str
+    title: str
+    body: str
+
+
 class CheckInQuery(Wire):
     country: Country | None = None
     language: Language = "en"
@@ -176,6 +190,7 @@ class CheckInView(Wire):
     licensed_here: bool | None
     emergency_number: str | None
     red_flags: list[RedFlag]
+    consent: VisitConsent | None = Field(description="What the patient has yet to agree to before being let in")
 
 
 class LicencePlaces(Wire):

@@ -19,7 +19,7 @@ from consultations.guests import Guests
 from consultations.interpreting import InterpreterSearch
 from consultations.invitations import Invitations
 from consultations.personal import Personal
-from consultations.ports import AppointmentInfo, Appointments, Invoices, People, Prescriptions, Visits
+from consultations.ports import AppointmentInfo, Appointments, Consents, Invoices, People, Prescriptions, Visits
 from consultations.repository import Consultation, NotesRow
 from consultations.schemas import (
     Attendance,
@@ -74,6 +74,7 @@ class Consultations:
         prescriptions: Prescriptions,
         invoices: Invoices,
         visits: Visits,
+        consents: Consents,
         conversation: Conversation,
         invitations: Invitations,
     ) -> None:
@@ -88,7 +89,7 @@ class Consultations:
         self.conversation = conversation
         self.invitations = invitations
         self.guests = Guests(context, invitations, visits, self._may)
-        self.check_ins = CheckIns(context, people, visits, self._may)
+        self.check_ins = CheckIns(context, people, visits, consents, self._may)
         self.interpreters = InterpreterSearch(
             context,
             appointments=appointments,
@@ -97,7 +98,9 @@ class Consultations:
             invitations=invitations,
             guests=self.guests,
         )
-        self.course = Course(context, appointments=appointments, people=people, invitations=invitations)
+        self.course = Course(
+            context, appointments=appointments, people=people, invitations=invitations, consents=consents
+        )
 
     # Tokens
 

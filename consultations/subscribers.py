@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from compliance.events import ConsentWithdrawn
 from consultations.service import Consultations
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
@@ -15,5 +16,10 @@ def subscribe(subscriptions: Subscriptions, service: Consultations) -> None:
     async def transferred(tx: Transaction, fact: AppointmentTransferred, envelope: Envelope) -> None:
         await service.transferred(tx, fact.appointment_id, fact.previous_practitioner_id, fact.practitioner_id)
 
+    async def consent_withdrawn(tx: Transaction, fact: ConsentWithdrawn, envelope: Envelope) -> None:
+        if fact.kind == "telehealth":
+            await service.check_ins.withdrawn(fact.person_id)
+
+    subscriptions.on("consultations", ConsentWithdrawn, consent_withdrawn)
     subscriptions.on("consultations", AppointmentTransferred, transferred)
     subscriptions.on("consultations", AppointmentCancelled, cancelled)

@@ -108,6 +108,18 @@ class VersionConflict(Conflict):
     title = "Somebody changed this meanwhile: read it again"
 
 
+class ConsentMissing(Forbidden):
+    """Somebody has not agreed to this, or has taken it back."""
+
+    code = "consent_missing"
+    title = "The person has not agreed to this"
+
+
+class ConsentTextChanged(Conflict):
+    code = "consent_text_changed"
+    title = "The text has a newer version: read it first"
+
+
 class BodyTooLarge(BedsideError):
     status = 413
     code = "body_too_large"

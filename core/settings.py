@@ -224,6 +224,8 @@ class Privacy(Section):
     erasure_grace_s: int = Field(3 * 86400, ge=0)  # how long a confirmed erasure can still be withdrawn
     # What the law keeps after an erasure, in years since the newest of its kind; 0 keeps nothing.
     retention_years: dict[str, int] = Field(default_factory=lambda: {"records": 10, "invoices": 10})
+    # Kinds that stand as long as nobody has said no; unset: care by video in the demonstration, else none.
+    consents_presumed: list[Literal["telehealth"]] | None = None
     region: str = Field("", pattern=r"^[a-z0-9-]*$", max_length=40)  # where data may be stored; empty: anywhere
     stores_region: dict[str, str] = Field(default_factory=dict)  # of database, redis, mongo, files: where they are
 
@@ -262,6 +264,13 @@ class Settings(Section):
         if chosen is None:
             return self.mode == "production" and role in STAFF
         return role in chosen
+
+    @property
+    def presumed_consents(self) -> frozenset[str]:
+        chosen = self.privacy.consents_presumed
+        if chosen is None:
+            return frozenset({"telehealth"}) if self.mode == "demo" else frozenset()
+        return frozenset(chosen)
 
     @property
     def public_url(self) -> str:

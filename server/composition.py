@@ -48,6 +48,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         prescriptions=for_consultations.Prescriptions(modules),
         invoices=for_consultations.Invoices(modules),
         visits=for_consultations.Visits(modules),
+        consents=for_consultations.Consents(modules),
     )
     modules.records = records.setup(
         context,

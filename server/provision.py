@@ -12,6 +12,8 @@ from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID
 
+from compliance import Compliance
+from compliance.consent_texts import newest
 from consultations.service import Consultations
 from core.context import Context
 from core.security.principal import Principal, Role
@@ -51,6 +53,9 @@ class Modules(Protocol):
     def consultations(self) -> Consultations: ...
 
     @property
+    def compliance(self) -> Compliance: ...
+
+    @property
     def signaling(self) -> Live: ...
 
 
@@ -88,6 +93,10 @@ class Provisioner:
     async def _call(self, number: int, people: int, *, waiting: bool) -> ProvisionedCall:
         doctor = await self._person(number, "practitioner")
         patient = await self._person(number, "patient")
+        agreed = Principal(patient.id, "patient", frozenset({"patient"}), name=patient.name)
+        await self._modules.compliance.consents.say(
+            agreed, "telehealth", given=True, version=newest("telehealth"), language="en"
+        )
         appointment = await self._modules.scheduling.arranging.ensure_open_visit(doctor.id, patient.id, "Load test")
         members: list[tuple[UUID, str]] = [(doctor.id, "practitioner"), (patient.id, "patient")]
         acting = Principal(doctor.id, "practitioner", frozenset({"practitioner"}), name=doctor.name)

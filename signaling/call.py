@@ -10,6 +10,7 @@ import asyncpg
 from core.clock import Clock
 from core.errors import Forbidden, NotFound
 from core.security.vault import KeyDestroyed
+from signaling.consents import Consents
 from signaling.errors import CallFull, MediaUnavailable, NotAdmitted, VisitOver
 from signaling.lists import Lists
 from signaling.media_negotiation import MediaNegotiation
@@ -33,8 +34,10 @@ class Calls:
         negotiation: MediaNegotiation,
         records: Records,
         clock: Clock,
+        consents: Consents,
     ) -> None:
         self._lists = lists
+        self._consents = consents
         self._store = store
         self._sessions = sessions
         self._negotiation = negotiation
@@ -44,12 +47,13 @@ class Calls:
     async def join(self, seat: Seat) -> tuple[list[dict[str, Any]], int]:
         """Take a place in the call; joining again changes nothing. Returns participants and generation.
 
-        Raises NotAdmitted, VisitOver. Without a media server the call goes on by chat: generation 0 until there is
-        one, then ``media.reset``.
+        Raises NotAdmitted, VisitOver, ConsentMissing. Without a media server the call goes on by chat: generation 0
+        until there is one, then ``media.reset``.
         """
         visit, person = await self._both(seat.appointment_id, seat.participant_id)
         if visit.over:
             raise VisitOver()
+        await self._consents.require(person)
         if not may_join(person):
             raise NotAdmitted()
         now = self._clock.now().timestamp()
@@ -144,7 +148,7 @@ class Calls:
         self,
         visit: Visit,
         participant_id: str,
-        to: Literal["held", "removed", "waiting"],
+        to: Literal["held", "removed", "waiting", "outside"],
         event: Literal["call.held", "call.removed"] | None,
         reason: str | None,
     ) -> None:

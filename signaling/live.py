@@ -15,6 +15,7 @@ from core.background import cancel_all
 from core.context import Context
 from signaling.call import Calls
 from signaling.chat import VisitChat
+from signaling.consents import Consents
 from signaling.line import LOOK_EVERY_S, LineNamespace
 from signaling.lists import Lists
 from signaling.media_client import MediaClients
@@ -65,9 +66,10 @@ class Live:
             lambda key: self.workers.suspect(key),
         )
         self.workers = Workers(store, self.clients, context.clock, context.settings.media.zone)
-        self.calls = Calls(store, lists, sessions, self.negotiation, self.records, context.clock)
+        consents = Consents(store, visits)
+        self.calls = Calls(store, lists, sessions, self.negotiation, self.records, context.clock, consents)
         self.negotiation.connect(self.workers, self.clients, self.calls.updated)
-        self.waiting = Waiting(store, lists, sessions, self.calls, self.records, context.clock)
+        self.waiting = Waiting(store, lists, sessions, self.calls, self.records, context.clock, consents)
         self.chat = VisitChat(store, sessions, chat)
         self.modes = Modes(store, sessions, help, context.clock)
         self.negotiation.on_stats = self.modes.measured
@@ -116,6 +118,16 @@ class Live:
         if visit is not None and await self.store.person(str(appointment_id), str(participant_id)) is not None:
             await self.store.set_person(str(appointment_id), str(participant_id), checked_in="1")
             await self.store.nudge(f"q|{visit.practitioner_id}")
+
+    async def consent_changed(self, appointment_id: UUID, participant_id: UUID, *, stands: bool) -> None:
+        """The patient agreed to care by video, or took it back: then they are outside until they agree anew."""
+        visit = await self.store.visit(str(appointment_id))
+        person = await self.store.person(str(appointment_id), str(participant_id))
+        if visit is None or person is None:
+            return
+        await self.store.set_person(str(appointment_id), str(participant_id), consented="1" if stands else "0")
+        if not stands and person.state in ("waiting", "held", "admitted", "in-call", "left"):
+            await self.waiting.put_out(visit, str(participant_id), "consent_withdrawn")
 
     async def interpreter_state(self, appointment_id: UUID, state: dict[str, Any]) -> None:
         """What has become of the search for an interpreter."""

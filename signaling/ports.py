@@ -31,6 +31,7 @@ class SeatInfo:
     over: bool
     kind: str = "video"  # or drop_in
     checked_in: bool = False  # the patient confirmed who and where they are
+    consented: bool = True  # the patient agreed to care by video; true of everybody else
 
 
 class Visits(Protocol):
@@ -38,6 +39,10 @@ class Visits(Protocol):
 
     async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> SeatInfo:
         """Who a verified visit token stands for. Raises Forbidden, NotFound, or what says that a link is gone."""
+        ...
+
+    async def consented(self, patient_id: UUID) -> bool:
+        """Whether the patient's consent to care by video stands now."""
         ...
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None: ...

@@ -47,6 +47,7 @@ class Person:
     transferred_from: str = ""  # the colleague's name
     recalled_at: float | None = None
     checked_in: bool = False
+    consented: bool = True  # to care by video, as far as is known here
     told_wait: float | None = None  # the estimate told on coming
 
     @property

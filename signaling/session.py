@@ -75,6 +75,7 @@ class Sessions:
                 info.role,
                 info.name,
                 checked_in=info.checked_in and info.role == "patient",
+                consented=info.consented,
             ),
         )
         seat = Seat(

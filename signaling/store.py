@@ -99,6 +99,8 @@ class Store:
             pipe.hset(person_key, mapping={"role": person.role, "name": person.name})
             if person.checked_in:
                 pipe.hset(person_key, "checked_in", "1")
+            if person.role == "patient":
+                pipe.hset(person_key, "consented", "1" if person.consented else "0")
             pipe.sadd(_people(visit.appointment_id), person.participant_id)
             for each in (key, person_key, _people(visit.appointment_id)):
                 pipe.expire(each, KEEP_S)
@@ -355,5 +357,6 @@ def _to_person(appointment_id: str, participant_id: str, raw: dict[str, str]) ->
         transferred_from=raw.get("transferred_from", ""),
         recalled_at=_float(raw.get("recalled_at")),
         checked_in=raw.get("checked_in") == "1",
+        consented=raw.get("consented") != "0",
         told_wait=_float(raw.get("told_wait")),
     )

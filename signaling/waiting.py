@@ -17,6 +17,7 @@ from core.clock import Clock
 from core.errors import NotFound
 from core.telemetry import REGISTRY
 from signaling.call import Calls
+from signaling.consents import Consents
 from signaling.errors import NotWaiting, RecalledAlready, VisitOver
 from signaling.lists import Lists
 from signaling.ports import Colleague
@@ -53,7 +54,14 @@ ESTIMATE_ERROR = Histogram(
 
 class Waiting:
     def __init__(
-        self, store: Store, lists: Lists, sessions: Sessions, calls: Calls, records: Records, clock: Clock
+        self,
+        store: Store,
+        lists: Lists,
+        sessions: Sessions,
+        calls: Calls,
+        records: Records,
+        clock: Clock,
+        consents: Consents,
     ) -> None:
         self._store = store
         self._lists = lists
@@ -61,6 +69,7 @@ class Waiting:
         self._calls = calls
         self._records = records
         self._clock = clock
+        self._consents = consents
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._again: set[str] = set()
         self._known: dict[str, tuple[float, dict[tuple[str, str], Place]]] = {}  # of long queues, for a moment
@@ -76,6 +85,7 @@ class Waiting:
         if seat.role == "practitioner" or person.admitted or person.state in ("in-call", "held", "waiting"):
             place = await self.place(visit.practitioner_id, seat.appointment_id, seat.participant_id)
             return asdict(place or Place(0, 0, 0))
+        await self._consents.require(person)
         moved, _ = await self._store.move(
             seat.appointment_id,
             seat.participant_id,
@@ -129,6 +139,7 @@ class Waiting:
             raise NotWaiting()
         if person.state in ("admitted", "in-call"):
             return
+        await self._consents.require(person)
         moved, before = await self._store.move(
             visit.appointment_id,
             participant_id,
@@ -167,6 +178,12 @@ class Waiting:
         await self._person(visit.appointment_id, participant_id)
         await self._calls.expel(visit, participant_id, "held", "call.held", reason)
         await self._store.nudge(f"q|{visit.practitioner_id}")
+        self.refresh(visit.practitioner_id)
+
+    async def put_out(self, visit: Visit, participant_id: str, reason: str) -> None:
+        """Out of call and waiting room at once, free to come again: ``call.held`` says why."""
+        await self._calls.expel(visit, participant_id, "outside", "call.held", reason)
+        await self._lists.step_out(visit.practitioner_id, visit.appointment_id, participant_id)
         self.refresh(visit.practitioner_id)
 
     async def remove(self, visit: Visit, participant_id: str, reason: str | None, by: UUID, by_role: str) -> None:

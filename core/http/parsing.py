@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-from datetime import date
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, TypeVar, get_origin
 
 from aiohttp import web
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from core.errors import BodyTooLarge, InvalidInput, MalformedJson
 from core.http.problems import RequestTimeout, UnsupportedMediaType
 
 # A megabyte at 400 kbit/s; a body that dribbles in for longer only holds a connection.
 BODY_TIMEOUT_S = 20.0
-
-_NUMBER = re.compile(r"\s*[-+]?\d+(\.\d*)?\s*")
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -93,21 +89,10 @@ def parse_query(model: type[M] | None, request: web.Request) -> M | None:
             raise InvalidInput.of(name, "Give this once")
         else:
             values[name] = given[0]
-    for field, info in model.model_fields.items():
-        name = info.alias or field
-        if _is_temporal(info.annotation) and _NUMBER.fullmatch(str(values.get(name, ""))):
-            raise InvalidInput.of(name, "A date or time is written as 2026-11-21 or 2026-11-21T08:00:00Z")
     try:
         return model.model_validate(values)
     except ValidationError as error:
         raise invalid_input(error) from None
-
-
-def _is_temporal(annotation: Any) -> bool:
-    """Whether a field is a date or a moment: pydantic would take a number in text for seconds since 1970."""
-    if annotation is AwareDatetime or (isinstance(annotation, type) and issubclass(annotation, date)):
-        return True
-    return any(_is_temporal(part) for part in get_args(annotation))
 
 
 def invalid_input(error: ValidationError) -> InvalidInput:

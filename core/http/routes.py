@@ -18,9 +18,10 @@ from typing import Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from core.errors import BedsideError, NotFound
+from core.http.wire import Wire as Wire  # modules take it from here, beside the rest of a route
 from core.security.principal import Principal
 
 API_PREFIX = "/api/v1"
@@ -32,12 +33,6 @@ Q = TypeVar("Q")
 Auth = Literal["none", "access", "guest", "enrolling"]
 # ``login``: per address and per ``email`` of the body; ``token``: per ``{token}`` of the path.
 Limit = Literal["login", "token"]
-
-
-class Wire(BaseModel):
-    """Base of every shape that crosses the HTTP edge: snake_case, unknown fields refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Page(Wire):

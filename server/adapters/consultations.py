@@ -6,7 +6,8 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from consultations.ports import AppointmentInfo, PersonInfo
+from compliance.consent_texts import known_language, newest, text_of
+from consultations.ports import AppointmentInfo, ConsentText, PersonInfo
 from core.security.principal import Principal
 
 if TYPE_CHECKING:
@@ -72,6 +73,24 @@ class Invoices:
         return await self._modules.billing.invoice_for(appointment_id)
 
 
+class Consents:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def stands(self, patient_id: UUID) -> bool:
+        return await self._modules.compliance.consents.holds(patient_id, "telehealth")
+
+    def text(self, language: str) -> ConsentText:
+        found = text_of("telehealth", newest("telehealth"), known_language(language))
+        assert found is not None, "the newest text is there in every known language"
+        return ConsentText(found.version, found.language, found.title, found.body)
+
+    async def give(self, principal: Principal, patient_id: UUID, version: int, language: str) -> None:
+        await self._modules.compliance.consents.given_at_visit(
+            principal, patient_id, "telehealth", version=version, language=language
+        )
+
+
 class Visits:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
@@ -84,6 +103,9 @@ class Visits:
 
     async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
         await self._modules.signaling.checked_in(appointment_id, participant_id)
+
+    async def consent_changed(self, appointment_id: UUID, participant_id: UUID, *, stands: bool) -> None:
+        await self._modules.signaling.consent_changed(appointment_id, participant_id, stands=stands)
 
     async def interpreter(self, appointment_id: UUID, state: dict[str, Any]) -> None:
         await self._modules.signaling.interpreter_state(appointment_id, state)

@@ -32,7 +32,11 @@ class DurableVisits:
             over=found.over,
             kind=found.kind,
             checked_in=found.checked_in,
+            consented=found.consented,
         )
+
+    async def consented(self, patient_id: UUID) -> bool:
+        return await self._consultations.check_ins.consented(patient_id)
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
         await self._consultations.course.waiting_entered(appointment_id, participant_id, at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,11 +14,13 @@ from aiohttp.test_utils import TestClient
 from harness import MakeClient, MakeContext, TokenSessions
 
 import consultations
+from compliance.consents import Consents
 from consultations.ports import AppointmentInfo, PersonInfo
 from consultations.service import Consultations
 from core.context import Context
 from core.ids import uuid7
 from core.security.principal import Role
+from server.adapters import consultations as for_consultations
 
 pytestmark = pytest.mark.integration
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -52,6 +55,9 @@ class Neighbours:
         self.told.append(participant_id)
 
     async def checked_in(self, appointment_id: UUID, participant_id: UUID) -> None:
+        self.told.append(participant_id)
+
+    async def consent_changed(self, appointment_id: UUID, participant_id: UUID, *, stands: bool) -> None:
         self.told.append(participant_id)
 
     async def interpreter(self, appointment_id: UUID, state: dict[str, Any]) -> None:
@@ -111,6 +117,8 @@ class Clinic:
 async def clinic(make_context: MakeContext, make_client: MakeClient) -> Clinic:
     context = await make_context()
     neighbours = Neighbours()
+    consents = Consents(context.database("compliance"), context.policy, context.clock)  # nothing is presumed
+    modules: Any = SimpleNamespace(compliance=SimpleNamespace(consents=consents))
     service = consultations.setup(
         context,
         appointments=_Lookup(neighbours.appointments),
@@ -118,6 +126,7 @@ async def clinic(make_context: MakeContext, make_client: MakeClient) -> Clinic:
         prescriptions=_Prescriptions(),
         invoices=_Invoices(),
         visits=neighbours,
+        consents=for_consultations.Consents(modules),
     )
     patient, doctor = neighbours.person("Moussa Traoré"), neighbours.person("Awa Diop")
     visit = neighbours.appointment(patient, doctor)

@@ -28,6 +28,7 @@ async def test_anonymous_and_the_wrong_person_get_nothing(clinic: Clinic) -> Non
     calls: list[tuple[str, str, Any]] = [
         ("GET", f"/appointments/{clinic.visit}/check-in", None),
         ("PUT", f"/appointments/{clinic.visit}/check-in", SAID),
+        ("PUT", f"/appointments/{clinic.visit}/consent", {"version": 1, "language": "en"}),
         ("GET", f"/consultations/{clinic.visit}/invitations", None),
         ("DELETE", f"/consultations/{clinic.visit}/invitations/{uuid7()}", None),
         ("PUT", f"/practitioners/{clinic.doctor}/licence-places", {"countries": ["CI"]}),
@@ -85,6 +86,32 @@ async def test_checking_in_shows_the_number_of_the_place_and_whether_the_licence
         sealed = await tx.fetchval("SELECT sealed FROM check_ins WHERE consultation_id = $1", clinic.visit)
     assert b"Cocody" not in sealed
     assert b"0700000000" not in sealed
+
+
+async def test_the_patient_agrees_to_care_by_video_on_the_way_in(clinic: Clinic) -> None:
+    check_in, path = f"/appointments/{clinic.visit}/check-in", f"/appointments/{clinic.visit}/consent"
+    _, blank = await clinic.call(clinic.as_patient, "GET", f"{check_in}?language=fr")
+    asked = blank["consent"]
+    assert (asked["version"], asked["language"]) == (1, "fr")
+    assert "vidéo" in asked["body"]
+    read = {"version": asked["version"], "language": "fr"}
+    assert (await clinic.call(clinic.as_doctor, "PUT", path, read))[0] == 403, "the patient's own word"
+    for wrong in (
+        {"version": 0, "language": "fr"},
+        {"version": 1, "language": "xx"},
+        {"version": 1},
+        read | {"more": 1},
+    ):
+        assert (await clinic.call(clinic.as_patient, "PUT", path, wrong))[0] == 400, wrong
+    assert (await clinic.call(clinic.as_patient, "PUT", path, read | {"version": 7}))[0] == 400, "no such text"
+    status, agreed = await clinic.call(clinic.as_patient, "PUT", path, read)
+    assert (status, agreed["consent"]) == (200, None)
+    async with clinic.context.database("compliance").reading() as tx:
+        row = await tx.fetchrow("SELECT * FROM consents WHERE person_id = $1", clinic.patient)
+    assert row is not None
+    assert (row["kind"], row["given"], row["how"], row["said_by"]) == ("telehealth", True, "visit", clinic.patient)
+    assert len(row["text_digest"]) == 32
+    assert clinic.neighbours.told[-1] == clinic.patient
 
 
 async def test_a_patient_withdraws_their_own_links_alone(clinic: Clinic) -> None:

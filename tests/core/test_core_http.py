@@ -19,7 +19,7 @@ from core.errors import InvalidInput
 from core.http.docs_page import add_documentation
 from core.http.openapi import describe
 from core.http.pages import add_pages
-from core.http.parsing import parse_query
+from core.http.parsing import parse_body, parse_query
 from core.http.routes import Wire
 from core.ids import uuid7
 from core.telemetry import Health, add_health_routes
@@ -132,6 +132,43 @@ class Days(Wire):
 def test_a_number_is_no_date(query: str) -> None:
     with pytest.raises(InvalidInput):
         parse_query(Days, make_mocked_request("GET", f"/?{query}"))
+
+
+class Stays(Wire):
+    days: list[date] = []
+    first: Days | None = None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"day": "0"}',
+        '{"day": "1763712000"}',
+        '{"day": 0}',
+        '{"day": "20261121"}',
+        '{"day": "2026-02-31"}',
+        '{"day": "2026-11-21T00:00:00Z"}',
+        '{"from": "0"}',
+        '{"from": 1763712000}',
+        '{"from": "2026-11-21T08:00:00"}',
+    ],
+)
+def test_a_body_s_dates_are_written_out(body: str) -> None:
+    with pytest.raises(InvalidInput):
+        parse_body(Days, body.encode())
+    with pytest.raises(InvalidInput):
+        parse_body(Stays, f'{{"first": {body}}}'.encode())
+
+
+def test_a_body_s_dates_are_read() -> None:
+    found = parse_body(Days, b'{"day": "2026-11-21", "from": "2026-11-21T08:00:00.5+01:00"}')
+    assert found.day == date(2026, 11, 21)
+    assert found.since is not None
+    assert found.since.isoformat() == "2026-11-21T08:00:00.500000+01:00"
+    assert parse_body(Stays, b'{"days": ["2026-11-21"]}').days == [date(2026, 11, 21)]
+    with pytest.raises(InvalidInput) as failed:
+        parse_body(Stays, b'{"days": ["2026-11-21", "0"]}')
+    assert failed.value.errors[0]["field"] == "days.1"
 
 
 def test_dates_and_numbers_are_read() -> None:

@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 
 import consultations
 import signaling
+from compliance.consents import Consents
 from consultations.ports import AppointmentInfo, PersonInfo
 from consultations.service import Consultations
 from core.context import Context
@@ -225,8 +226,11 @@ class Device:
 class Stage:
     """One signaling process' worth: server, context, live visit."""
 
-    def __init__(self, clinic: Clinic, context: Context, service: Consultations, live: Live, url: str) -> None:
+    def __init__(
+        self, clinic: Clinic, context: Context, service: Consultations, live: Live, url: str, consents: Consents
+    ) -> None:
         self.clinic = clinic
+        self.consents = consents
         self.context = context
         self.service = service
         self.live = live
@@ -412,6 +416,7 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
             prescriptions=_Nothing(),
             invoices=_NoInvoice(),
             visits=for_consultations.Visits(modules),
+            consents=for_consultations.Consents(modules),
         )
         live = signaling.setup(
             context,
@@ -421,6 +426,9 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
             lines=_Lines(clinic),
             serves=serves,
         )
+        consents = Consents(context.database("compliance"), context.policy, context.clock, settings.presumed_consents)
+        context.policy.allow("consent.own", "patient", relation="self")
+        modules.compliance = SimpleNamespace(consents=consents)
         modules.signaling = live
         modules.consultations = service
         modules.identity = SimpleNamespace(sign_in=_SignIns(clinic))
@@ -433,7 +441,7 @@ async def make_stage(make_context: Any, clinic: Clinic) -> AsyncIterator[MakeSta
         for start in context.starting:
             await start()
         port = runner.addresses[0][1]
-        stage = Stage(clinic, context, service, live, f"http://127.0.0.1:{port}")
+        stage = Stage(clinic, context, service, live, f"http://127.0.0.1:{port}", consents)
         runners.append((runner, stage))
         return stage
 

@@ -105,6 +105,7 @@ export const api = {
   invitations: (consultation: T.Id) => get<{ items: T.InvitationInfo[] }>(`/consultations/${consultation}/invitations`),
   revokeInvitation: (consultation: T.Id, id: T.Id) => send<void>("DELETE", `/consultations/${consultation}/invitations/${id}`),
   checkIn: (appointment: T.Id, query: { country?: string; language?: string } = {}) => get<T.CheckIn>(`/appointments/${appointment}/check-in`, query),
+  agreeToVideo: (appointment: T.Id, input: { version: number; language: string }) => send<T.CheckIn>("PUT", `/appointments/${appointment}/consent`, input),
   saveCheckIn: (appointment: T.Id, input: { identity_confirmed: true; red_flags_read: true; country: string; place: string; callback_phone: string; language?: string }) =>
     send<T.CheckIn>("PUT", `/appointments/${appointment}/check-in`, input),
   interpreting: () => get<T.Interpreting>("/me/interpreting"),

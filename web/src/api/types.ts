@@ -96,6 +96,7 @@ export type InvitationInfo = {
 export type CheckIn = {
   appointment_id: Id; done: boolean; name: string; birth_date: string | null; country: string | null; place: string | null; callback_phone: string | null;
   confirmed_at: Time | null; licensed_here: boolean | null; emergency_number: string | null; red_flags: { code: string; text: string }[];
+  consent: { version: number; language: string; title: string; body: string } | null;
 };
 
 export type EntryKind = "visit" | "note" | "diagnosis" | "allergy" | "vital" | "history";

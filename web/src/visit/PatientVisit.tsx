@@ -31,12 +31,21 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
   const safety = useMemo<Safety>(
     () => ({
       ask: (country) => api.checkIn(id, { language, ...(country !== undefined && { country }) }),
+      agree: (read) => api.agreeToVideo(id, read),
       save: (said) =>
         api.saveCheckIn(id, { ...said, language, identity_confirmed: true, red_flags_read: true }),
     }),
     [id, language],
   );
   const files = useMemo(() => visitFiles(id), [id]);
+  const withdrawn = view?.visit?.you.state === "held" && view.visit.reason === "consent_withdrawn";
+  const refetch = checkIn.reload;
+  useEffect(() => {
+    if (!withdrawn) return;
+    // What has to be agreed to is asked anew: it was taken back elsewhere.
+    setChecked(null);
+    void refetch();
+  }, [withdrawn, refetch]);
   const opensAt = data?.visit_opens_at;
   const refused = view?.failure?.code ?? null;
   const early = refused === "visit_not_open" && opensAt !== undefined && http.time() < Date.parse(opensAt);

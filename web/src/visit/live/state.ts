@@ -116,7 +116,7 @@ export function reduceVisit(state: VisitState | null, action: VisitAction): Visi
     case "waiting.entered":
       return {
         ...state,
-        you: { ...state.you, state: state.you.state === "held" ? "held" : "waiting" },
+        you: { ...state.you, state: state.you.state === "held" && state.reason !== "consent_withdrawn" ? "held" : "waiting" },
         waiting: { ...action.place, late_s: state.waiting?.late_s ?? 0 },
       };
     case "waiting.left":

@@ -10,6 +10,7 @@ import { Icon } from "./icons";
 export interface Safety {
   /** What is known so far, with the emergency number of `country` once one is named. */
   ask: (country?: string) => Promise<CheckIn>;
+  agree: (read: { version: number; language: string }) => Promise<CheckIn>;
   save: (said: { country: string; place: string; callback_phone: string }) => Promise<CheckIn>;
 }
 

@@ -9,6 +9,7 @@ import { titled } from "../live/state";
 import type { VisitText } from "../text";
 import { Announcer } from "./Announcer";
 import { Call } from "./Call";
+import { ConsentCheck } from "./ConsentCheck";
 import type { FileAccess } from "./Chat";
 import { DeviceCheck } from "./DeviceCheck";
 import { Frame } from "./Frame";
@@ -188,6 +189,18 @@ function Room({
       </Message>
     );
   }
+  const withdrawn = state === "held" && visit.reason === "consent_withdrawn";
+  if ((state === "outside" || withdrawn) && safety && checkIn?.consent) {
+    return (
+      <ConsentCheck
+        consent={checkIn.consent}
+        safety={safety}
+        text={text}
+        withdrawn={withdrawn}
+        onDone={(checked) => onCheckedIn?.(checked)}
+      />
+    );
+  }
   if (state === "outside" && safety && checkIn && !checkIn.done) {
     return (
       <SafetyCheck
@@ -198,11 +211,11 @@ function Room({
       />
     );
   }
-  if (state === "outside" || checking) {
+  if (state === "outside" || withdrawn || checking) {
     const enter = async (capture: Capture) => {
       await allowSound();
       session.useDevices(capture);
-      if (state === "outside") await session.enterWaiting();
+      if (state === "outside" || withdrawn) await session.enterWaiting();
       setChecking(false);
     };
     return (
