@@ -168,7 +168,7 @@ def test_a_body_s_dates_are_read() -> None:
     assert parse_body(Stays, b'{"days": ["2026-11-21"]}').days == [date(2026, 11, 21)]
     with pytest.raises(InvalidInput) as failed:
         parse_body(Stays, b'{"days": ["2026-11-21", "0"]}')
-    assert failed.value.errors[0]["field"] == "days.1"
+    assert failed.value.extra["errors"][0]["field"] == "days.1"
 
 
 def test_dates_and_numbers_are_read() -> None:

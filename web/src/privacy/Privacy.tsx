@@ -133,7 +133,7 @@ function Consents() {
               const word = latest(text.kind);
               const state = !word ? t("never") : t(word.given ? "agreed" : "withdrawn", { time: format.dayAndClock(word.said_at) });
               return (
-                <li key={text.kind} className="list-item">
+                <li key={text.kind} className="list-item" data-testid={`consent-${text.kind}`}>
                   <Icon name={word?.stands ? "check" : "lock"} />
                   <div className="grow">
                     <p className="strong">{text.title}</p>
