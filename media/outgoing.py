@@ -260,16 +260,19 @@ class Outgoing:
         if downlink is None:
             return
         padding = next((c.track for c in self._by_ssrc.values() if c.repeats), None)
-        wanted = self.wanted if self.wanted is not None else self._guess()
-        if downlink.look(wanted, padding, now) and self.on_estimate is not None:
+        if downlink.look(self.wants(), padding, now) and self.on_estimate is not None:
             self.on_estimate(now)
         if downlink.choked():
             for consumer in self._by_ssrc.values():
                 if consumer.choked() and consumer.producer is not None:
                     consumer.producer.request_keyframe(now)
 
+    def wants(self) -> int:
+        """Bits a second that would be sent if they fitted."""
+        return self.wanted if self.wanted is not None else self._guess()
+
     def _guess(self) -> int:
-        """What would be sent if it fitted, where nobody says."""
+        """The same, where nobody says."""
         wanted = 0
         for consumer in self._by_ssrc.values():
             producer = consumer.producer

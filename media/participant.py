@@ -291,7 +291,7 @@ class Participant:
             "freezes": sum(p.meter.totals.freezes for p in producers),
         }
         if self.outgoing is not None and (downlink := self.outgoing.downlink) is not None:
-            answer |= downlink.figures()
+            answer |= {**downlink.figures(), "wanted": self.outgoing.wants()}
         levels = [p.audio_level for p in producers if p.source == "microphone"]
         if levels:
             answer["audio_level"] = round(-min(levels), 1)  # dBov

@@ -29,7 +29,7 @@ class Measure:
 
     loss: float | None = None
     round_trip_ms: float | None = None
-    available: float | None = None  # what the narrower direction is thought to carry
+    available: float | None = None  # what the narrower direction carries, where it limits what is sent
     concealed: float | None = None  # share of sound the receiver had to make up
     silent_s: float = 0.0  # nothing has come from this person's connection for so long
 
@@ -95,10 +95,10 @@ def fails(measure: Measure, mode: Mode, *, strict: bool = False) -> Reason | Non
     ease = BETTER if strict else 1.0
     if measure.silent_s >= SILENT_S:
         return "media"
+    if measure.loss is not None and measure.loss > limit.loss * ease:
+        return "loss"  # before the rate, which is thought to be lower where packets get lost
     if measure.available is not None and measure.available < limit.available / ease:
         return "bandwidth"
-    if measure.loss is not None and measure.loss > limit.loss * ease:
-        return "loss"
     if measure.concealed is not None and measure.concealed > limit.concealed * ease:
         return "loss"
     if measure.round_trip_ms is not None and measure.round_trip_ms > limit.round_trip_ms * ease:

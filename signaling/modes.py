@@ -23,6 +23,7 @@ from signaling.store import KEEP_S, Store, Visit
 log = logging.getLogger(__name__)
 
 TURN_MS = 1_500  # media servers report every two seconds
+TIGHT = 1.25  # wanted over the estimate: the way is what limits
 
 
 class Modes:
@@ -132,7 +133,7 @@ def measure(counters: dict[str, Any], report: dict[str, Any] | None, now: float,
     said = report if report is not None and now - float(report["at"]) <= STALE_S else {}
     losses = [number(counters.get("loss_in")), number(counters.get("loss_out")), number(said.get("loss"))]
     delays = [number(counters.get("round_trip_ms")), number(said.get("round_trip_ms"))]
-    rates = [number(counters.get("available")), number(said.get("available"))]
+    rates = [room(counters), number(said.get("available"))]
     return Measure(
         loss=max((each for each in losses if each is not None), default=None),
         round_trip_ms=max((each for each in delays if each is not None), default=None),
@@ -140,6 +141,15 @@ def measure(counters: dict[str, Any], report: dict[str, Any] | None, now: float,
         concealed=number(said.get("concealed")),
         silent_s=silent_s,
     )
+
+
+def room(counters: dict[str, Any]) -> float | None:
+    """What the way to a person carries (bit/s), where it is too narrow for what they should get; else None.
+
+    Nobody looks for more room than is wanted: an estimate near that says nothing about what lies above.
+    """
+    estimate, wanted = number(counters.get("estimate")), number(counters.get("wanted"))
+    return estimate if estimate and wanted and estimate * TIGHT < wanted else None
 
 
 def number(value: Any) -> float | None:

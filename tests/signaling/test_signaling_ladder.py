@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import json
+import time
 from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from media.downlink import Downlink
+from media.dtls import Certificate
+from media.outgoing import Outgoing
+from media.participant import Participant
+from media.rtp.sent import Told
+from media.transport import Connection, UdpTransport
 from signaling.ladder import STEPS, Measure, State, choose, fails, step
 from signaling.modes import measure
 
@@ -95,5 +103,29 @@ def test_odd_numbers_and_old_reports_count_as_unknown() -> None:
     assert measure(odd, None, 100) == Measure()
     report = {"at": 50.0, "loss": 0.9, "round_trip_ms": 900, "available": 10.0, "concealed": 0.4}
     assert measure({"loss_in": 0.1}, report, 100) == Measure(loss=0.1)
-    fresh = measure({"loss_in": 0.1, "available": 5e5}, {**report, "at": 95.0}, 100)
+    fresh = measure({"loss_in": 0.1, "estimate": 5e5, "wanted": 9e5}, {**report, "at": 95.0}, 100)
     assert fresh == Measure(loss=0.9, round_trip_ms=900, available=10.0, concealed=0.4)
+
+
+def test_an_estimate_counts_only_where_more_is_wanted() -> None:
+    assert measure({"estimate": 200_000, "wanted": 900_000}, None, 100).available == 200_000
+    assert measure({"estimate": 200_000, "wanted": 48_000}, None, 100).available is None, "cameras rest"
+    assert measure({"estimate": 0, "wanted": 900_000}, None, 100).available is None, "nothing is known yet"
+
+
+async def test_what_a_media_server_says_of_a_narrow_way_reaches_the_ladder() -> None:
+    """Its own figures, as they travel: neither side may rename what the other reads."""
+    transport = UdpTransport(Certificate(), time.monotonic)
+    transport.open("127.0.0.1", 0)
+    person = Participant("room", "person", transport, [], time.monotonic, lambda who, tracks: None, str)
+    person.outgoing = Outgoing(Connection(transport, 0.0))
+    person.outgoing.wanted = 900_000
+    person.outgoing.downlink = downlink = Downlink(person.outgoing.connection, 0.0)
+    for second in (1.0, 2.0, 3.0):
+        downlink.bandwidth.update(Told([], received=100, lost=80, octets=0, feedbacks=1), 180, second)
+    figures = json.loads(json.dumps(person.stats()))
+    narrow = measure(figures, None, 100)
+    assert narrow.available == downlink.estimate
+    assert fails(narrow, "high") == "bandwidth"
+    person.close()
+    await transport.close()

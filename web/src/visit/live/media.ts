@@ -7,7 +7,7 @@ import { Publisher, type IceWays, type PathState } from "./publisher";
 import { Reach } from "./reach";
 import { ShownPictures } from "./shown";
 import type { VisitSignaling } from "./signaling";
-import { difference, NOTHING, summarise, type Totals } from "./statistics";
+import { difference, narrowed, NOTHING, summarise, type Totals } from "./statistics";
 import { Subscriber, type RemoteTracks } from "./subscriber";
 
 const REPORT_EVERY_MS = 5_000;
@@ -42,6 +42,8 @@ export class VisitMedia {
   private before: Totals = NOTHING;
   private muted = new Map<TrackSource, boolean>();
   private reporting = false;
+  /** The last report found the way out narrow: so does every connection that begins. */
+  private narrow = false;
 
   constructor(
     private readonly signaling: VisitSignaling,
@@ -168,6 +170,10 @@ export class VisitMedia {
       const now = await this.totals();
       const report = difference(this.before, now);
       this.before = now;
+      const outgoing = this.publisher.connection;
+      const carried = outgoing ? narrowed((await outgoing.getStats()).values()) : null;
+      if (carried !== null && this.narrow) report.available_bps = carried;
+      this.narrow = carried !== null;
       await this.signaling.call("media.report", report);
     } catch {
       // The next report says it again; a missed one is not worth anybody's waiting.

@@ -240,6 +240,8 @@ export interface MediaReport {
   audio_samples: number;
   round_trip_ms: number | null;
   loss: number;
+  /** What the way out carries, where it keeps a picture smaller than it should be. */
+  available_bps?: number;
 }
 
 export interface IceServer {

@@ -18,6 +18,7 @@ import { VisitMedia } from "./media";
 import type { Audience, LiveChatMessage, MediaOffer, ServerEvent, Snapshot, VisitToken } from "./protocol";
 import { rememberedOff, rememberOff } from "./off";
 import type { PathState } from "./publisher";
+import { SMALL_PICTURE } from "./shown";
 import { VisitSignaling } from "./signaling";
 import { reduceVisit, type VisitAction, type VisitState } from "./state";
 import type { RemoteTracks } from "./subscriber";
@@ -192,6 +193,7 @@ export class VisitSession {
         onPath: (connection, state) => this.pathChanged(connection, state),
       });
       this.media = media;
+      this.followMode();
       this.update({ live: true });
       this.publishAll();
       media.start(answer.generation, {
@@ -433,9 +435,13 @@ export class VisitSession {
     if (newest && !seatTaken) this.tellDelivered(newest);
   }
 
-  /** Below "low" cameras rest. The person's own wish for their camera stays, and counts again later. */
+  /**
+   * In "low" pictures come small; below it cameras rest. The person's own wish for their camera stays, and counts
+   * again later.
+   */
   private followMode(): void {
     const mode = this.view.visit?.mode ?? "high";
+    this.media?.shown.limit(mode === "low" ? SMALL_PICTURE : null);
     const resting = mode === "audio" || mode === "phone" || mode === "chat";
     if (resting === this.view.local.cameraResting) return;
     this.updateLocal({ cameraResting: resting });

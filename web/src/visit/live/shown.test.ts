@@ -44,3 +44,18 @@ test("the largest of several places counts, and none pauses", () => {
   vi.advanceTimersByTime(2_000);
   expect(prefer).toHaveBeenLastCalledWith({ track_id: "a", paused: true });
 });
+
+test("a weak connection makes all pictures small, and large again later", () => {
+  const { prefer, shown } = pictures();
+  shown.set("call", "a", 720);
+  shown.limit(180);
+  vi.advanceTimersByTime(2_000);
+  expect(prefer).toHaveBeenLastCalledWith({ track_id: "a", max_height: 180, paused: false });
+  shown.set("call", "b", 400);
+  expect(prefer).toHaveBeenLastCalledWith({ track_id: "b", max_height: 180, paused: false });
+  shown.set("call", "a", 360);
+  expect(prefer).toHaveBeenCalledTimes(3);
+  shown.limit(null);
+  expect(prefer).toHaveBeenCalledWith({ track_id: "a", max_height: 360, paused: false });
+  expect(prefer).toHaveBeenLastCalledWith({ track_id: "b", max_height: 400, paused: false });
+});

@@ -11,11 +11,14 @@ import type { ClientCalls } from "./protocol";
 type Wish = ClientCalls["media.prefer"]["send"];
 
 const LESS_AFTER_MS = 2_000;
+/** Lines of a picture where a weak connection carries no more. */
+export const SMALL_PICTURE = 180;
 
 export class ShownPictures {
   private readonly places = new Map<string, Map<string, number>>();
   private readonly told = new Map<string, number>();
   private readonly timers = new Map<string, number>();
+  private most = Infinity;
 
   constructor(private readonly prefer: (wish: Wish) => Promise<unknown>) {}
 
@@ -23,6 +26,18 @@ export class ShownPictures {
   set(place: string, trackId: string, pixels: number): void {
     const places = this.places.get(trackId) ?? new Map<string, number>();
     this.places.set(trackId, places.set(place, pixels));
+    this.changed(trackId);
+  }
+
+  /** However large they are shown, pictures come no larger than this; null: as they are shown. */
+  limit(lines: number | null): void {
+    const most = lines ?? Infinity;
+    if (most === this.most) return;
+    this.most = most;
+    for (const trackId of this.told.keys()) this.changed(trackId);
+  }
+
+  private changed(trackId: string): void {
     window.clearTimeout(this.timers.get(trackId));
     this.timers.delete(trackId);
     const told = this.told.get(trackId);
@@ -38,7 +53,7 @@ export class ShownPictures {
   }
 
   private height(trackId: string): number {
-    return Math.max(0, ...(this.places.get(trackId)?.values() ?? []));
+    return Math.min(this.most, Math.max(0, ...(this.places.get(trackId)?.values() ?? [])));
   }
 
   private tell(trackId: string): void {

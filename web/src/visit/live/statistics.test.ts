@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { difference, NOTHING, summarise } from "./statistics";
+import { difference, narrowed, NOTHING, summarise } from "./statistics";
 
 describe("statistics", () => {
   it("takes the round trip of the selected pair, not of another nominated one", () => {
@@ -35,5 +35,14 @@ describe("statistics", () => {
     const report = difference(before, { ...NOTHING, freezes: 5, packetsReceived: 1_100 });
     expect(report).toMatchObject({ freezes: 1, loss: 0 });
     expect(difference(before, { ...NOTHING, freezes: 1 }).freezes).toBe(1);
+  });
+
+  it("tells a narrow way out only while a picture suffers from it", () => {
+    const pair = { id: "p", type: "candidate-pair", availableOutgoingBitrate: 280_000.4 };
+    const picture = (qualityLimitationReason: string) => ({ id: "v", type: "outbound-rtp", qualityLimitationReason });
+    expect(narrowed([pair, picture("bandwidth")])).toBe(280_000);
+    expect(narrowed([pair, picture("none")])).toBeNull();
+    expect(narrowed([pair, picture("cpu")])).toBeNull();
+    expect(narrowed([picture("bandwidth")])).toBeNull();
   });
 });

@@ -42,6 +42,8 @@ interface Entry {
   packetsLost?: number;
   packetsReceived?: number;
   framesDecoded?: number;
+  availableOutgoingBitrate?: number;
+  qualityLimitationReason?: string;
 }
 
 /** Adds up one connection's report. Durations arrive in seconds and leave in milliseconds. */
@@ -68,6 +70,18 @@ export function summarise(entries: Iterable<Entry>): Totals {
     totals.framesDecoded += entry.framesDecoded ?? 0;
   }
   return totals;
+}
+
+/**
+ * Bits a second that the way out carries, where it keeps a picture smaller than it should be; null where
+ * it does not, or the browser doesn't say. What has nothing to send never learns how much would fit.
+ */
+export function narrowed(entries: Iterable<Entry>): number | null {
+  const all = [...entries];
+  if (!all.some(({ type, qualityLimitationReason }) => type === "outbound-rtp" && qualityLimitationReason === "bandwidth"))
+    return null;
+  const rates = all.map((entry) => entry.availableOutgoingBitrate).filter((rate) => rate !== undefined);
+  return rates.length > 0 ? Math.round(Math.max(...rates)) : null;
 }
 
 /** The report about the time between two sums. A connection built anew starts from zero again. */
