@@ -6,11 +6,13 @@ import type { VisitText } from "../text";
 export function CallBanner({ session, view, text }: { session: VisitSession; view: VisitView; text: VisitText }) {
   const { visit, local, connection, path, online } = view;
   if (!visit) return null;
+  // Who can be called, or can write, need not wait for sound and picture.
+  const otherWay = visit.mode === "phone" || visit.mode === "chat";
   const lost = !online
     ? text("call.banner.offline")
     : connection === "reconnecting"
       ? text("call.banner.reconnecting")
-      : path === "interrupted"
+      : path === "interrupted" && !otherWay
         ? text("call.banner.path")
         : null;
   if (lost) {
