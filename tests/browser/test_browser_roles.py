@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-import aiohttp
 import pytest
 from arrivals import Arrive
 from meeting import ACQUAINTANCE_NAME, DOCTOR_NAME, PATIENT_NAME, Meeting
-from playwright.async_api import expect
-from server_process import Demonstration
+from playwright.async_api import Locator, expect
+from visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -30,25 +29,35 @@ REACH = """async ([path]) => {
 }"""
 
 
-async def make_interpreter(demonstration: Demonstration, person_id: str, language: str) -> None:
-    """The front desk puts somebody on the list."""
-    async with aiohttp.ClientSession() as session:
-        desk = await demonstration.sign_in(session, "desk@demo.bedside")
-        url = f"{demonstration.url}/api/v1/interpreters/{person_id}"
-        async with session.put(url, json={"languages": [language]}, headers=desk) as answer:
-            assert answer.status == 200, await answer.text()
+async def put_on_the_list(desk: Visitor, email: str, language: str) -> Locator:
+    """The front desk lets somebody with an account be asked: their row."""
+    await desk.sign_in("desk@demo.bedside", "/calendar")
+    await desk.open("/interpreters")
+    await desk.press("Add an interpreter")
+    dialog = desk.page.get_by_role("dialog")
+    await dialog.get_by_label("Who is it?").fill(email)
+    await dialog.get_by_role("button", name=email).click()
+    await dialog.get_by_text(language, exact=True).click()
+    await dialog.get_by_role("button", name="Save").click()
+    row = desk.page.get_by_role("row", name=ACQUAINTANCE_NAME)
+    await expect(row).to_contain_text(language)
+    await expect(row).to_contain_text("Not on duty")
+    return row
 
 
-async def test_an_interpreter_by_language_and_another_device(
-    arrive: Arrive, demonstration: Demonstration, meeting: Meeting
-) -> None:
+async def test_an_interpreter_by_language_and_another_device(arrive: Arrive, meeting: Meeting) -> None:
     patient, doctor, interpreter = await arrive("phone"), await arrive("desktop"), await arrive("phone")
     await interpreter.page.add_init_script(WRONG_CLOCK)
-    await make_interpreter(demonstration, meeting.acquaintance_id, "so")
+    front_desk = await arrive("desktop")
+    row = await put_on_the_list(front_desk, meeting.acquaintance, "Somali")
     await interpreter.sign_in(meeting.acquaintance, "/")
     await interpreter.open("/interpreting")
     await interpreter.page.get_by_text("Ask me now", exact=True).click()
     await expect(interpreter.page.get_by_text("Nobody needs you at the moment")).to_be_visible()
+    await front_desk.reload()
+    await expect(row.get_by_text("On duty", exact=True)).to_be_visible()
+    assert front_desk.broken == []
+    await front_desk.page.context.close()
     await meeting.begin(patient, doctor)
     page, desk = patient.page, doctor.page
 

@@ -108,6 +108,9 @@ export const api = {
   agreeToVideo: (appointment: T.Id, input: { version: number; language: string }) => send<T.CheckIn>("PUT", `/appointments/${appointment}/consent`, input),
   saveCheckIn: (appointment: T.Id, input: { identity_confirmed: true; red_flags_read: true; country: string; place: string; callback_phone: string; language?: string }) =>
     send<T.CheckIn>("PUT", `/appointments/${appointment}/check-in`, input),
+  interpreters: () => get<{ items: T.Interpreter[] }>("/interpreters"),
+  putInterpreter: (person: T.Id, languages: string[]) => send<T.Interpreter>("PUT", `/interpreters/${person}`, { languages }),
+  removeInterpreter: (person: T.Id) => send<void>("DELETE", `/interpreters/${person}`),
   interpreting: () => get<T.Interpreting>("/me/interpreting"),
   setOnDuty: (on_duty: boolean) => send<T.Interpreting>("PUT", "/me/interpreting", { on_duty }),
   acceptInterpreting: (offer: T.Id) => send<T.GuestSession>("POST", `/interpreter-offers/${offer}/accept`, {}),

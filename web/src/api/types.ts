@@ -88,6 +88,7 @@ export type Notes = { text: string; version: number; saved_at: Time | null };
 export type Invitation = { id: Id; url: string; expires_at: Time };
 export type ChatFile = { file_id: Id; name: string; size: number; content_type: string };
 export type GuestSession = { guest_token: string; expires_at: Time; appointment_id: Id; role: "interpreter" | "guest"; name: string };
+export type Interpreter = { person_id: Id; name: string; languages: string[]; on_duty: boolean };
 export type Interpreting = { languages: string[]; on_duty: boolean; offers: { id: Id; language: string; expires_at: Time }[] };
 export type InvitationInfo = {
   id: Id; role: "interpreter" | "guest"; name: string; created_at: Time; expires_at: Time; redeemed_at: Time | null; revoked_at: Time | null;

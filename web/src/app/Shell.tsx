@@ -30,6 +30,7 @@ const desk: Place[] = [
   { href: "/calendar", text: "nav.calendar", icon: "calendar" },
   { href: "/practice", text: "nav.practice", icon: "clock" },
   { href: "/people", text: "nav.people", icon: "people" },
+  { href: "/interpreters", text: "nav.interpreters", icon: "globe" },
   { href: "/board/invoices", text: "nav.invoices", icon: "card" },
   { href: "/deliveries", text: "nav.deliveries", icon: "mail" },
   { href: "/analytics", text: "nav.analytics", icon: "chart" },

@@ -35,6 +35,7 @@ export const routes: Entry[] = [
   { path: "/analytics", roles: staff, Page: lazy(() => import("../pages/Analytics")) },
   { path: "/audit", roles: ["auditor", "admin"], Page: lazy(() => import("../pages/Audit")) },
   { path: "/system", roles: ["admin"], Page: lazy(() => import("../pages/System")) },
+  { path: "/interpreters", roles: desk, Page: lazy(() => import("../visit/Interpreters")) },
   { path: "/interpreting", Page: lazy(() => import("../visit/Interpreting")) },
   { path: "/mail", Page: lazy(() => import("../pages/Mail")) },
   { path: "/privacy", Page: lazy(() => import("../privacy/Privacy")) },

@@ -55,6 +55,7 @@ export const common = {
   "nav.analytics": "Figures",
   "nav.calendar": "Calendar",
   "nav.people": "People",
+  "nav.interpreters": "Interpreters",
   "nav.deliveries": "Messages sent",
   "nav.audit": "Audit",
   "nav.health.system": "System",

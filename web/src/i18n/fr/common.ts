@@ -57,6 +57,7 @@ export const common: Record<keyof typeof english, string> = {
   "nav.analytics": "Chiffres",
   "nav.calendar": "Agenda",
   "nav.people": "Personnes",
+  "nav.interpreters": "Interprètes",
   "nav.deliveries": "Messages envoyés",
   "nav.audit": "Journal",
   "nav.health.system": "Système",

@@ -6,7 +6,7 @@ import type { VisitText } from "../text";
 import { useNow } from "./hooks";
 
 /** Spoken where the clinic works, by BCP 47; their names come from the browser. */
-const LANGUAGES = [
+export const INTERPRETED = [
   "ar", "bm", "de", "en", "es", "ff", "fr", "ha", "it", "ln", "nl", "pl", "pt", "ro", "ru", "snk", "so", "sw", "ti", "tr", "uk", "wo", "zh", "ase", "fsl",
 ];
 
@@ -46,7 +46,7 @@ export function InterpreterRequest({
           <Select
             label={text("interpreter.need")} placeholder={text("visit.choose")}
             value={language}
-            options={LANGUAGES.map((code) => ({ value: code, label: nameOf(code) })).sort((a, b) =>
+            options={INTERPRETED.map((code) => ({ value: code, label: nameOf(code) })).sort((a, b) =>
               a.label.localeCompare(b.label, text.locale),
             )}
             onChange={setLanguage}
