@@ -16,8 +16,7 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,116 +26,13 @@ import aiohttp
 import asyncpg
 import uvloop
 
-from core.context import Context
 from core.ids import uuid7
-from loadtests.live_line import LiveLine, RefusedError
+from loadtests.live_line import RefusedError
 from loadtests.practice_house import House
+from loadtests.waiting_crowd import Crowd, Person, Times, together
 from server.serving import open_context
 
 PARTS = ("many", "one", "chat", "resume", "restart", "failures")
-AT_ONCE = 24  # connections opened at the same moment
-LIFETIME = timedelta(hours=1)
-
-
-@dataclass
-class Times:
-    """Milliseconds."""
-
-    name: str
-    values: list[float] = field(default_factory=list)
-
-    def add(self, since: float) -> None:
-        self.values.append((time.perf_counter() - since) * 1000)
-
-    def line(self) -> str:
-        if not self.values:
-            return f"{self.name}: nothing"
-        ordered = sorted(self.values)
-
-        def at(share: float) -> float:
-            return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-        return (
-            f"{self.name}: {len(ordered)} times, p50 {at(0.5):.1f} ms, p95 {at(0.95):.1f} ms, p99 {at(0.99):.1f} ms, "
-            f"longest {ordered[-1]:.1f} ms"
-        )
-
-
-@dataclass
-class Person:
-    visit: UUID
-    id: UUID
-    role: str
-    line: LiveLine
-    port: int
-    waiting_for: dict[str, tuple[Any, Times]] = field(default_factory=dict)
-    events: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    told_at: list[float] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-
-    def hears(self, event: str, payload: dict[str, Any]) -> None:
-        self.events[event] += 1
-        if event == "waiting.updated":
-            self.told_at.append(time.perf_counter())
-        elif event == "chat.message":
-            text = payload["message"]["text"]
-            self.texts.append(text)
-            if text in self.waiting_for:
-                since, times = self.waiting_for.pop(text)
-                times.add(since)
-        if event in self.waiting_for:
-            since, times = self.waiting_for.pop(event)
-            times.add(since)
-
-
-class Crowd:
-    """Everybody who is connected, in one event loop."""
-
-    def __init__(self, house: House, context: Context, session: aiohttp.ClientSession) -> None:
-        self._house = house
-        self._context = context
-        self._session = session
-        self.people: list[Person] = []
-
-    def url(self, port: int) -> str:
-        return f"http://127.0.0.1:{port}"
-
-    async def person(self, visit: UUID, person_id: UUID, role: str, port: int) -> Person:
-        made = Person(visit, person_id, role, LiveLine(self._session, "/consultation"), port)
-        made.line._hears = made.hears
-        token = self._context.tokens.issue("visit", person_id, LIFETIME, appointment_id=str(visit), role=role)
-        await made.line.connect(self.url(port), {"token": token})
-        self.people.append(made)
-        return made
-
-    async def practice(self, practitioner: UUID, port: int) -> LiveLine:
-        line = LiveLine(self._session, "/practice")
-        token = self._context.tokens.issue("practice", practitioner, LIFETIME, role="practitioner", name="Dr")
-        await line.connect(self.url(port), {"token": token}, ready=False)
-        return line
-
-    async def resume(self, person: Person, ports: Iterable[int]) -> None:
-        """Come back, to any process that answers, as behind a load balancer."""
-        auth = {"resume_token": person.line.resume_token, "last_seq": person.line.seq}
-        for port in ports:
-            try:
-                await person.line.connect(self.url(port), auth)
-            except (OSError, aiohttp.ClientError, TimeoutError):
-                continue
-            person.port = port
-            return
-        raise ConnectionError("no process answers")
-
-
-async def together(work: Iterable[Awaitable[Any]], at_once: int = AT_ONCE) -> list[Any]:
-    """All of it, so many at a time."""
-    turns = asyncio.Semaphore(at_once)
-
-    async def one(each: Awaitable[Any]) -> Any:
-        async with turns:
-            return await each
-
-    return await asyncio.gather(*(one(each) for each in work))
 
 
 async def visits(house: House, practitioners: list[UUID], patients: list[UUID]) -> list[tuple[UUID, UUID, UUID]]:
