@@ -45,6 +45,26 @@ class Times:
         )
 
 
+class Lateness:
+    """How late this very process is, looked at every 10 ms within the ``with``: that much of a figure is its own."""
+
+    def __init__(self) -> None:
+        self.times = Times("the people's own process was late")
+
+    async def __aenter__(self) -> Lateness:
+        self._looking = asyncio.create_task(self._look())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._looking.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            due = time.perf_counter() + 0.01
+            await asyncio.sleep(0.01)
+            self.times.add(due)
+
+
 @dataclass
 class Person:
     visit: UUID

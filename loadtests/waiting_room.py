@@ -29,7 +29,7 @@ import uvloop
 from core.ids import uuid7
 from loadtests.live_line import RefusedError
 from loadtests.practice_house import House
-from loadtests.waiting_crowd import Crowd, Person, Times, together
+from loadtests.waiting_crowd import Crowd, Lateness, Person, Times, together
 from server.serving import open_context
 
 PARTS = ("many", "one", "chat", "resume", "restart", "failures")
@@ -154,23 +154,40 @@ async def write(sender: Person, receiver: Person, text: str, times: Times) -> No
             await asyncio.sleep(0.1)
 
 
-async def chat(house: House, crowd: Crowd, pairs: list[tuple[Person, Person]], seconds: float = 30.0) -> None:
-    """Everybody writes about every ten seconds."""
+async def chat(
+    house: House, crowd: Crowd, pairs: list[tuple[Person, Person]], seconds: float = 45.0, every_s: float = 10.0
+) -> None:
+    """A message in each visit every ``every_s``, at random moments.
+
+    As if all visits went on in writing: a message of seven words takes ten seconds to type at 40 words a minute, and
+    of the two one writes while the other reads. Visits with sound write far less.
+    """
     times = Times("chat: delivered")
     draw = random.Random(2)
     acts = []
+    cpu = house.cpu_s()
     began = time.perf_counter()
     due = sorted(
-        (draw.uniform(0, seconds), draw.random() < 0.5, n) for n in range(len(pairs)) for _ in range(int(seconds / 5))
+        (draw.uniform(0, seconds), draw.random() < 0.5, n)
+        for n in range(len(pairs))
+        for _ in range(round(seconds / every_s))
     )
-    for number, (at, turned, pair) in enumerate(due):
-        await asyncio.sleep(max(0.0, began + at - time.perf_counter()))
-        sender, receiver = pairs[pair] if turned else pairs[pair][::-1]
-        acts.append(asyncio.create_task(write(sender, receiver, f"m{number}", times)))
-    await asyncio.gather(*acts)
+    async with Lateness() as late:
+        for number, (at, turned, pair) in enumerate(due):
+            await asyncio.sleep(max(0.0, began + at - time.perf_counter()))
+            sender, receiver = pairs[pair] if turned else pairs[pair][::-1]
+            acts.append(asyncio.create_task(write(sender, receiver, f"m{number}", times)))
+        await asyncio.gather(*acts)
+    took = time.perf_counter() - began
     await asyncio.sleep(2)
     print(times.line())
-    print(f"chat: {len(due)} sent in {len(pairs)} visits, {len(due) - len(times.values)} not delivered")
+    print(
+        f"chat: {len(due)} sent in {len(pairs)} visits, {len(due) / took:.1f} a second; "
+        f"{len(due) - len(times.values)} not delivered"
+    )
+    print(late.times.line())
+    spent = house.cpu_s()
+    print("chat: processor time, s: " + ", ".join(f"{k} {spent[k] - cpu.get(k, 0):.1f}" for k in spent))
 
 
 async def resume(house: House, crowd: Crowd, pairs: list[tuple[Person, Person]]) -> None:
