@@ -165,6 +165,7 @@ async def chat(
     times = Times("chat: delivered")
     draw = random.Random(2)
     acts = []
+    print(f"chat: {len(pairs)} visits are on", flush=True)
     cpu = house.cpu_s()
     began = time.perf_counter()
     due = sorted(
