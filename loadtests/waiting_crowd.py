@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from uuid import UUID
 import aiohttp
 
 from core.context import Context
-from loadtests.live_line import LiveLine
+from loadtests.live_line import LiveLine, RefusedError
 from loadtests.practice_house import House
 
 AT_ONCE = 24  # connections opened at the same moment
@@ -76,6 +77,9 @@ class Person:
     events: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     told_at: list[float] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    marks: bool = False
+    """Whether they say what has come."""
+    marking: set[asyncio.Task[None]] = field(default_factory=set)
 
     def hears(self, event: str, payload: dict[str, Any]) -> None:
         self.events[event] += 1
@@ -84,12 +88,20 @@ class Person:
         elif event == "chat.message":
             text = payload["message"]["text"]
             self.texts.append(text)
+            if self.marks:
+                task = asyncio.create_task(self._has_come(payload["message"]["message_id"]))
+                self.marking.add(task)
+                task.add_done_callback(self.marking.discard)
             if text in self.waiting_for:
                 since, times = self.waiting_for.pop(text)
                 times.add(since)
         if event in self.waiting_for:
             since, times = self.waiting_for.pop(event)
             times.add(since)
+
+    async def _has_come(self, message_id: str) -> None:
+        with suppress(OSError, TimeoutError, aiohttp.ClientError, RefusedError):  # the next one says it, too
+            await self.line.call("chat.delivered", {"message_id": message_id})
 
 
 class Crowd:

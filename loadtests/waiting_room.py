@@ -160,11 +160,14 @@ async def chat(
     """A message in each visit every ``every_s``, at random moments.
 
     As if all visits went on in writing: a message of seven words takes ten seconds to type at 40 words a minute, and
-    of the two one writes while the other reads. Visits with sound write far less.
+    of the two one writes while the other reads. Visits with sound write far less. Whoever gets a message says that it
+    has come, as pages do.
     """
     times = Times("chat: delivered")
     draw = random.Random(2)
     acts = []
+    for person in (each for pair in pairs for each in pair):
+        person.marks = True
     print(f"chat: {len(pairs)} visits are on", flush=True)
     cpu = house.cpu_s()
     began = time.perf_counter()

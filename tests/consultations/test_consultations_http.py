@@ -250,6 +250,20 @@ async def test_an_invitation_is_redeemed_once(clinic: Clinic) -> None:
     assert (await clinic.call(None, "GET", "/guest/video-token", headers=guest))[0] == 410
 
 
+async def test_a_link_runs_out_and_its_secret_is_kept_nowhere(clinic: Clinic) -> None:
+    body = {"role": "guest", "name": "Coumba Kane"}
+    _, made = await clinic.call(clinic.as_doctor, "POST", f"/consultations/{clinic.visit}/invitations", body)
+    secret = made["url"].partition("#")[2]
+    async with clinic.context.database("consultations").transaction() as tx:
+        row = await tx.fetchrow("SELECT * FROM invitations WHERE id = $1", UUID(made["id"]))
+        assert row is not None
+        assert secret not in str(list(row.values()))
+        assert secret.encode() not in b"".join(value for value in row.values() if isinstance(value, bytes))
+        await tx.execute("UPDATE invitations SET expires_at = now() - interval '1 s' WHERE id = $1", UUID(made["id"]))
+    status, problem = await clinic.call(None, "POST", "/invitations/redeem", {"secret": secret})
+    assert (status, problem["code"]) == (410, "invitation_gone")
+
+
 async def test_files_are_checked_encrypted_and_shown_to_the_two(clinic: Clinic) -> None:
     path = f"/consultations/{clinic.visit}/files"
 
