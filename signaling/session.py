@@ -279,8 +279,12 @@ class Sessions:
         oldest = self._context.clock.monotonic() - LOOK_ANYWAY_S
         due = [seat for seat in self.by_sid.values() if seat.holds and seat.looked_at < oldest]
         # Not all in one turn of the loop: words and admissions go between.
-        for seat in due[: max(LOOKS_AT_LEAST, len(self.by_sid) // LOOKS_SHARE)]:
-            self.look(seat)
+        due = due[: max(LOOKS_AT_LEAST, len(self.by_sid) // LOOKS_SHARE)]
+        heads = await self._store.heads([(seat.appointment_id, seat.participant_id) for seat in due]) if due else []
+        for seat, (holder, newest) in zip(due, heads, strict=True):
+            seat.looked_at = self._context.clock.monotonic()
+            if holder != seat.seat_id or newest > seat.cursor:
+                self.look(seat)
 
     async def _pump(self, seat: Seat) -> None:
         try:

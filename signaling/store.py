@@ -274,6 +274,14 @@ class Store:
         ]
         return (holder[0] or b"").decode(), (holder[1] or b"").decode(), entries
 
+    async def heads(self, keys: Iterable[tuple[str, str]]) -> list[tuple[str, int]]:
+        """For each (visit, person): the seat's present holder, and the number of the newest event."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for appointment_id, participant_id in keys:
+                pipe.hmget(_person(appointment_id, participant_id), "seat", "seq")
+            rows = await pipe.execute()
+        return [((seat or b"").decode(), int(seq or 0)) for seat, seq in rows]
+
     # Nudges
 
     async def nudge(self, text: str) -> None:
