@@ -14,10 +14,10 @@ from media.downlink import Downlink
 from media.dtls import Certificate
 from media.outgoing import Outgoing
 from media.participant import Participant
-from media.rtp.sent import Told
 from media.transport import Connection, UdpTransport
 from signaling.ladder import STEPS, Measure, State, choose, fails, step
 from signaling.modes import measure
+from tests.media.bottleneck import Way
 
 GOOD = Measure(loss=0.0, round_trip_ms=40, available=2_000_000)
 MEASURES = st.builds(
@@ -121,8 +121,9 @@ async def test_what_a_media_server_says_of_a_narrow_way_reaches_the_ladder() -> 
     person.outgoing = Outgoing(Connection(transport, 0.0))
     person.outgoing.wanted = 900_000
     person.outgoing.downlink = downlink = Downlink(person.outgoing.connection, 0.0)
-    for second in (1.0, 2.0, 3.0):
-        downlink.bandwidth.update(Told([], received=100, lost=80, octets=0, feedbacks=1), 180, second)
+    way = Way(lambda at: 250_000)
+    way.run(10.0)
+    downlink.bandwidth = way.bandwidth
     figures = json.loads(json.dumps(person.stats()))
     narrow = measure(figures, None, 100)
     assert narrow.available == downlink.estimate
