@@ -239,6 +239,21 @@ class Privacy(Section):
         return value
 
 
+class Family(Section):
+    of_age: int = Field(18, ge=12, le=30)  # at this age a parent's authority ends …
+    of_age_by_country: dict[str, int] = Field(default_factory=dict)  # … unless the country (ISO 3166-1) has another
+    invitation_s: int = Field(14 * 86400, ge=60)  # how long somebody who is asked to act for another may answer
+    dependants: int = Field(12, ge=1, le=100)  # people without an account whom one person may add
+
+    @field_validator("of_age_by_country")
+    @classmethod
+    def _ages(cls, value: dict[str, int]) -> dict[str, int]:
+        for country, age in value.items():
+            if len(country) != 2 or not country.isalpha() or not country.isupper() or not 12 <= age <= 30:
+                raise ValueError("two capital letters and 12 to 30 years are needed")
+        return value
+
+
 class Settings(Section):
     mode: Literal["demo", "development", "production"] = "development"
     data_dir: Path = Path("var")
@@ -258,6 +273,7 @@ class Settings(Section):
     scheduling: Scheduling = Scheduling()
     calendars: Calendars = Calendars()
     privacy: Privacy = Privacy()
+    family: Family = Family()
 
     def needs_second_factor(self, role: str) -> bool:
         chosen = self.security.second_factor_roles

@@ -1,4 +1,4 @@
-"""People: accounts, sign-in, profiles, practitioners, care relations."""
+"""People: accounts, sign-in, profiles, practitioners, care relations, who acts for whom."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from core.context import Context
 from core.security.master import MasterKey
 from core.security.policy import ACCOUNTS
 from identity import administration
+from identity import proxies as acting
 from identity.accounts import Accounts
 from identity.administration import Administration
 from identity.administration_routes import build_administration_routes
 from identity.directory import Directory
 from identity.factor_routes import add_factor_routes
+from identity.family import Family
+from identity.family_routes import build_family_routes
 from identity.federation import Federation
 from identity.federation_routes import add_federation_routes
 from identity.guard import Guard
@@ -21,6 +24,7 @@ from identity.passkeys import Ceremonies
 from identity.passwords import Passwords
 from identity.personal import Personal
 from identity.ports import Emergencies, NoEmergencies
+from identity.proxies import Proxies
 from identity.resetting import Resetting
 from identity.routes import build_routes
 from identity.second_factors import SecondFactors
@@ -41,6 +45,8 @@ class Identity:
     federation: Federation
     administration: Administration
     personal: Personal
+    proxies: Proxies
+    family: Family
 
 
 def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
@@ -59,8 +65,9 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     factors = SecondFactors(database, context.vault, guard, ceremonies, recovery_key, clock)
     sign_in = SignIn(database, sessions, guard, passwords, factors, context.tokens, clock, settings)
     resetting = Resetting(database, sessions, guard, passwords, reset_links, clock, settings)
-    directory = Directory(database, context.vault, context.policy, clock, emergencies or NoEmergencies())
-    context.policy.allow("patient.read", "patient", relation="self")
+    proxies = Proxies(database, context.vault, context.policy, clock, context.redis, settings.family)
+    directory = Directory(database, context.vault, context.policy, clock, emergencies or NoEmergencies(), proxies)
+    context.policy.allow("patient.read", "patient", relation=("self", "proxy_read"))
     context.policy.allow("patient.read", "practitioner", relation=("self", "care", "break_glass"))
     context.policy.allow("patient.read", "desk", "admin")
     context.policy.allow("people.list", "desk", "admin")
@@ -85,6 +92,18 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     context.policy.allow("account.security", *ACCOUNTS, "enrolling", relation="self")
     context.routes.append(build_administration_routes(people))
     context.jobs.every(administration.LOOK_EVERY_S, "identity: end sessions in lost roles", people.look_again)
+    acting.allow(context.policy)
+    family = Family(database, context.vault, context.policy, clock, proxies, settings)
+    context.routes.append(build_family_routes(family, proxies, directory))
+
+    async def lapse() -> None:
+        await proxies.lapse()
+
+    async def grow_up() -> None:
+        await proxies.grow_up()
+
+    context.jobs.every(acting.LAPSE_EVERY_S, "identity: end authority that ran out", lapse)
+    context.jobs.every(acting.GROW_UP_EVERY_S, "identity: end what parents may do", grow_up)
     subscribe(context.subscriptions)
 
     async def close() -> None:
@@ -92,5 +111,5 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
         await sessions.close()
 
     context.stopping.append(close)
-    personal = Personal(database, sessions, clock)
-    return Identity(accounts, directory, sign_in, factors, resetting, federation, people, personal)
+    personal = Personal(database, sessions, proxies, clock)
+    return Identity(accounts, directory, sign_in, factors, resetting, federation, people, personal, proxies, family)

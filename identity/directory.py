@@ -13,6 +13,7 @@ from core.database import Database, Transaction
 from core.errors import Forbidden, NotFound
 from core.security.policy import Policy, Relation
 from core.security.principal import Principal
+from core.security.proxies import Authority, to_patient
 from core.security.vault import Vault
 from identity import repository
 from identity.people import Contact, Person, Practitioner, PractitionerProfile
@@ -33,13 +34,20 @@ class SpecialtyCount:
 
 class Directory:
     def __init__(
-        self, database: Database, vault: Vault, policy: Policy, clock: Clock, emergencies: Emergencies
+        self,
+        database: Database,
+        vault: Vault,
+        policy: Policy,
+        clock: Clock,
+        emergencies: Emergencies,
+        authority: Authority,
     ) -> None:
         self._database = database
         self._vault = vault
         self._policy = policy
         self._clock = clock
         self._emergencies = emergencies
+        self._authority = authority
 
     # -- for other modules
 
@@ -117,7 +125,7 @@ class Directory:
             return {"self"}
         if principal.role == "practitioner" and await self.care_relation(principal.id, patient_id):
             return {"care"}
-        return set()
+        return set(await to_patient(principal, patient_id, self._authority))
 
     # -- own profile
 

@@ -101,3 +101,24 @@ class LinkGone(BedsideError):
     status = 410
     code = "link_gone"
     title = "This link has been used or has expired"
+
+
+class AlreadyActs(Conflict):
+    code = "already_acts"
+    title = "This person may act for them already"
+
+
+class AuthorityEnded(Conflict):
+    code = "authority_ended"
+    title = "This authority is over already"
+
+
+class TooManyDependants(Conflict):
+    code = "too_many_dependants"
+    title = "You have added as many people as one account may have: ask the practice"
+
+
+class InvitationGone(BedsideError):
+    status = 410
+    code = "invitation_gone"
+    title = "This invitation was answered, taken back, or has run out"

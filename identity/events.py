@@ -63,3 +63,49 @@ class EmailVerified(Fact):
     order_by: ClassVar[str] = "person_id"
 
     person_id: UUID
+
+
+class ProxyInvited(Fact):
+    """Somebody is asked to act for the patient. No person: nobody has that address, or has proved it, yet."""
+
+    name: ClassVar[str] = "proxy.invited"
+    order_by: ClassVar[str] = "patient_id"
+
+    invitation_id: UUID
+    patient_id: UUID
+    invited_id: UUID | None
+
+
+class ProxyGranted(Fact):
+    """``proxy_id`` may act for the patient; whoever it was that said so is ``by``."""
+
+    name: ClassVar[str] = "proxy.granted"
+    order_by: ClassVar[str] = "patient_id"
+
+    authority_id: UUID
+    patient_id: UUID
+    proxy_id: UUID
+    by: UUID
+
+
+class ProxyVerified(Fact):
+    """Staff have seen what the authority rests on."""
+
+    name: ClassVar[str] = "proxy.verified"
+    order_by: ClassVar[str] = "patient_id"
+
+    authority_id: UUID
+    patient_id: UUID
+    proxy_id: UUID
+
+
+class ProxyEnded(Fact):
+    """``proxy_id`` acts for the patient no more. No ``by``: its time was over."""
+
+    name: ClassVar[str] = "proxy.ended"
+    order_by: ClassVar[str] = "patient_id"
+
+    authority_id: UUID
+    patient_id: UUID
+    proxy_id: UUID
+    by: UUID | None

@@ -32,6 +32,7 @@ class Person:
     time_zone: str
     email_verified: bool
     created_at: datetime
+    has_account: bool = True  # without one there is no address: a child whom a parent added
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ def _person(row: Row) -> Person:
         time_zone=row["time_zone"],
         email_verified=row["verified_at"] is not None,
         created_at=row["created_at"],
+        has_account=row.get("account", True),  # the view of practitioners has none: they all sign in
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.context import Context
 from core.outside import Outside, Reach
+from core.security.proxies import Authority
 from scheduling import access
 from scheduling.arranging import Arranging
 from scheduling.booking import Booking
@@ -19,7 +20,7 @@ from scheduling.handing_over import HandingOver
 from scheduling.offers import Offers
 from scheduling.outside_reading import OutsideReading
 from scheduling.personal import Personal
-from scheduling.ports import Authority, Consultations, People, Practitioners
+from scheduling.ports import Consultations, People, Practitioners
 from scheduling.queue_repository import QueueRepository
 from scheduling.reader import Reader
 from scheduling.repository import Repository

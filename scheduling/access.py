@@ -6,9 +6,9 @@ from uuid import UUID
 
 from core.security.policy import Policy, Relation
 from core.security.principal import Principal
+from core.security.proxies import Authority, to_patient
 from scheduling.lifecycle import Status
 from scheduling.models import Appointment
-from scheduling.ports import Authority
 
 ACTION_OF_STATUS: dict[Status, str] = {
     "arrived": "appointment.arrive",
@@ -36,12 +36,8 @@ class Standing:
         self._authority = authority
 
     async def to_patient(self, principal: Principal, patient_id: UUID) -> list[Relation]:
-        """``self`` for oneself, ``proxy`` for somebody one may act for."""
-        if principal.person_id is None or principal.role != "patient":
-            return []
-        if principal.person_id == patient_id:
-            return ["self"]
-        return ["proxy"] if await self._authority.acts_for(principal.person_id, patient_id) else []
+        """``self`` for oneself, what authority there is for somebody one acts for."""
+        return await to_patient(principal, patient_id, self._authority)
 
     async def to(self, principal: Principal, appointment: Appointment) -> list[Relation]:
         return relations(principal, appointment) or await self.to_patient(principal, appointment.patient_id)
@@ -49,19 +45,22 @@ class Standing:
 
 def allow(policy: Policy) -> None:
     """Add this module's rules."""
+    policy.allow("appointment.read", "patient", relation=("self", "proxy_book", "proxy_attend"))
+    for action in ("cancel", "reschedule"):
+        policy.allow(f"appointment.{action}", "patient", relation=("self", "proxy_book"))
     for action in ("read", "cancel", "reschedule"):
-        policy.allow(f"appointment.{action}", "patient", relation=("self", "proxy"))
         policy.allow(f"appointment.{action}", "practitioner", relation="own")
         policy.allow(f"appointment.{action}", "desk", "admin")
     for action in ("arrive", "edit_reason"):
-        policy.allow(f"appointment.{action}", "patient", relation="self")
         policy.allow(f"appointment.{action}", "practitioner", relation="own")
         policy.allow(f"appointment.{action}", "desk", "admin")
+    policy.allow("appointment.arrive", "patient", relation=("self", "proxy_attend"))
+    policy.allow("appointment.edit_reason", "patient", relation=("self", "proxy_book"))
     # The reason is health data: the desk may write it down for somebody, and not read it afterwards.
-    policy.allow("appointment.read_reason", "patient", relation="self")
+    policy.allow("appointment.read_reason", "patient", relation=("self", "proxy_attend", "proxy_read"))
     policy.allow("appointment.read_reason", "practitioner", relation="own")
     # Holds, series, the waitlist and drop-ins go with the right to book.
-    policy.allow("appointment.book", "patient", relation=("self", "proxy"))
+    policy.allow("appointment.book", "patient", relation=("self", "proxy_book"))
     policy.allow("appointment.book", "desk", "admin", "system")
     policy.allow("appointment.overlap", "desk", "admin")
     policy.allow("appointment.hand_over", "practitioner", relation="own")
@@ -72,10 +71,11 @@ def allow(policy: Policy) -> None:
     policy.allow("appointment.no_show", "desk", "admin")
     policy.allow("appointment.withdraw", "desk", "admin")
     policy.allow("appointment.complete", "practitioner", relation="own")
-    policy.allow("appointment.change", "patient", relation=("self", "proxy"))  # which change, the service asks
+    # Which change it is, the service asks.
+    policy.allow("appointment.change", "patient", relation=("self", "proxy_book", "proxy_attend"))
     policy.allow("appointment.change", "practitioner", relation="own")
     policy.allow("appointment.change", "desk", "admin")
-    policy.allow("queue.see", "patient", relation=("self", "proxy"))  # one's own place
+    policy.allow("queue.see", "patient", relation=("self", "proxy_book"))  # one's own place
     policy.allow("queue.see", "practitioner", "desk", "admin")
     policy.allow("queue.read", "practitioner", relation="own")
     policy.allow("queue.read", "desk", "admin")

@@ -18,7 +18,7 @@ from core.database import Database, Transaction
 from core.errors import InvalidInput, NotFound
 from core.gathering import Gathering
 from core.ids import uuid7
-from core.security.policy import Policy
+from core.security.policy import Policy, Relation
 from core.security.principal import Principal
 from core.settings import Scheduling
 from scheduling.access import Standing
@@ -81,7 +81,7 @@ class Booking:
 
         Raises Forbidden, SlotNotOffered, SlotTaken, InvalidInput.
         """
-        await self._may_book(principal, wanted.patient_id)
+        standing = await self._may_book(principal, wanted.patient_id)
         if wanted.overlap_reason is not None:
             self._policy.require(principal, "appointment.overlap")
         profile = await self._bookable(wanted.practitioner_id)
@@ -93,7 +93,7 @@ class Booking:
             stored, slot = await self._offered(profile, wanted, now, fresh=fresh)
             made = self.draft(principal, profile, wanted.patient_id, made_id, slot, stored.schedule, secret, now)
             if await self._place(replace(made, overlap=wanted.overlap_reason is not None), stored.version, wanted):
-                return self._reader.present(principal, made, names, wanted.reason)
+                return self._reader.present(principal, made, names, wanted.reason, standing)
         raise SlotNotOffered("The hours have just been changed: choose again")
 
     async def book_series(
@@ -103,7 +103,7 @@ class Booking:
 
         Raises Forbidden, InvalidInput, SeriesConflict, SlotNotOffered.
         """
-        await self._may_book(principal, wanted.patient_id)
+        standing = await self._may_book(principal, wanted.patient_id)
         profile = await self._bookable(wanted.practitioner_id)
         names = await self._people_of(principal, profile, wanted.patient_id)
         stored = await self._free_times.schedule(wanted.practitioner_id, fresh=True)
@@ -128,7 +128,7 @@ class Booking:
                     conflicts.append(_conflict(each.local_date, each.start, SlotTaken.code))
             if conflicts:
                 raise SeriesConflict(conflicts=sorted(conflicts, key=lambda each: str(each["date"])))
-        return series_id, [self._reader.present(principal, each, names, wanted.reason) for each in made]
+        return series_id, [self._reader.present(principal, each, names, wanted.reason, standing) for each in made]
 
     # Holds
 
@@ -255,8 +255,10 @@ class Booking:
             return await self._offered(profile, wanted, now, fresh=True)
         raise SlotNotOffered("This time has passed" if wanted.start <= now else None)
 
-    async def _may_book(self, principal: Principal, patient_id: UUID) -> None:
-        self._policy.require(principal, "appointment.book", await self._standing.to_patient(principal, patient_id))
+    async def _may_book(self, principal: Principal, patient_id: UUID) -> list[Relation]:
+        standing = await self._standing.to_patient(principal, patient_id)
+        self._policy.require(principal, "appointment.book", standing)
+        return standing
 
     async def _bookable(self, practitioner_id: UUID) -> Practitioner:
         profile = await self._profiles.ask(practitioner_id)

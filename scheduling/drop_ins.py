@@ -106,12 +106,17 @@ class DropIns:
         names = await self._reader.names([found.patient_id])
         return DropInView(found, names.get(found.patient_id, ""), position)
 
-    async def line(self, principal: Principal, specialty: str | None) -> list[DropInView]:
-        """Who waits: the patient's own, a practitioner's specialties, everybody to staff. Raises Forbidden."""
-        patient_id: UUID | None = None
+    async def line(
+        self, principal: Principal, specialty: str | None, patient_id: UUID | None = None
+    ) -> list[DropInView]:
+        """Who waits: the patient's own, or of one they act for; a practitioner's specialties; everybody to staff.
+
+        Raises Forbidden.
+        """
         specialties: Sequence[str] | None = [specialty] if specialty else None
         if principal.role == "patient":
-            patient_id = principal.id
+            patient_id = patient_id or principal.id
+            self._policy.require(principal, "queue.see", await self._standing.to_patient(principal, patient_id))
         elif principal.role == "practitioner":
             own = await self._specialties(principal)
             specialties = [each for each in own if specialty in (None, each)]

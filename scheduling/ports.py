@@ -82,12 +82,6 @@ class People(Protocol):
         ...
 
 
-class Authority(Protocol):
-    async def acts_for(self, person_id: UUID, patient_id: UUID) -> bool:
-        """True while the person may act for the patient."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Attendance:
     """Who was there, as the visit recorded it."""

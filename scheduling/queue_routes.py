@@ -52,9 +52,11 @@ def waitlist_routes(routes: Routes, waitlist: Waitlist) -> None:
         errors=(Forbidden,),
     )
     async def entries(call: Call[None, schemas.WaitlistQuery]) -> schemas.WaitlistEntries:
-        """List who waits, in line: oneself, or a practitioner's people"""
+        """List who waits, in line: oneself or somebody one acts for, or a practitioner's people"""
         query = call.query
-        found, following = await waitlist.entries(call.principal, query.practitioner_id, query.cursor, query.limit)
+        found, following = await waitlist.entries(
+            call.principal, query.practitioner_id, query.patient_id, query.cursor, query.limit
+        )
         return schemas.WaitlistEntries(
             items=[schemas.WaitlistEntryBody.of(each) for each in found],
             next_cursor=str(following) if following else None,
@@ -116,7 +118,7 @@ def drop_in_routes(routes: Routes, drop_ins: DropIns) -> None:
     )
     async def line(call: Call[None, schemas.DropInQuery]) -> schemas.DropInList:
         """List who waits for a clinician"""
-        found = await drop_ins.line(call.principal, call.query.specialty)
+        found = await drop_ins.line(call.principal, call.query.specialty, call.query.patient_id)
         return schemas.DropInList(items=[schemas.DropInBody.of(each) for each in found])
 
     @routes.get("/drop-ins/{id}", action="queue.see", returns=schemas.DropInBody, errors=(Forbidden, NotFound))

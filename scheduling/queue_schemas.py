@@ -82,7 +82,10 @@ class WaitlistEntries(Page):
 
 
 class WaitlistQuery(Wire):
+    """``patient_id``: somebody whom the caller acts for; left out, a patient sees their own."""
+
     practitioner_id: UUID | None = None
+    patient_id: UUID | None = None
     cursor: UUID | None = None
     limit: int = Field(50, ge=1, le=100)
 
@@ -127,4 +130,7 @@ class DropInList(Page):
 
 
 class DropInQuery(Wire):
+    """``patient_id``: somebody whom the caller acts for; left out, a patient sees their own."""
+
+    patient_id: UUID | None = None
     specialty: str | None = Field(None, max_length=64)

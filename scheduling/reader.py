@@ -13,7 +13,7 @@ from uuid import UUID
 from core.clock import Clock
 from core.database import Database
 from core.errors import Forbidden, NotFound
-from core.security.policy import Policy
+from core.security.policy import Policy, Relation
 from core.security.principal import Principal
 from core.security.vault import KeyDestroyed, Vault
 from core.settings import Settings
@@ -66,11 +66,12 @@ class Reader:
     async def search(
         self, principal: Principal, wanted: Filter, *, today: bool = False
     ) -> tuple[list[AppointmentView], tuple[datetime, UUID] | None]:
-        """A page by start, and where the next begins. Patients and practitioners see their own alone.
+        """A page by start, and where the next begins. Patients see their own, or those of one
+        they act for; practitioners their own alone.
 
         ``today`` is the present date in each practitioner's own zone.
         """
-        scope = self._scope(principal, wanted)
+        scope = await self._scope(principal, wanted)
         async with self._database.reading() as tx:
             if today:
                 now = self._clock.now()
@@ -87,13 +88,19 @@ class Reader:
         return (await self._show_all(principal, [found]))[0]
 
     def present(
-        self, principal: Principal, each: Appointment, names: dict[UUID, str], reason: str | None
+        self,
+        principal: Principal,
+        each: Appointment,
+        names: dict[UUID, str],
+        reason: str | None,
+        standing: Sequence[Relation],
     ) -> AppointmentView:
+        """``standing``: of the principal to the appointment's patient."""
         return AppointmentView(
             appointment=each,
             practitioner_name=names.get(each.practitioner_id, ""),
             patient_name=names.get(each.patient_id, ""),
-            reason=reason if self._may_read_reason(principal, each) else None,
+            reason=reason if self._may_read_reason(principal, each, standing) else None,
             window=self.window(each),
             free_cancel_until=self._cancelling.free_until(start=each.start, booked_at=each.created_at),
         )
@@ -117,14 +124,17 @@ class Reader:
     async def _show_all(self, principal: Principal, rows: Sequence[Appointment]) -> list[AppointmentView]:
         names = await self.names(sorted({each.practitioner_id for each in rows} | {each.patient_id for each in rows}))
         views: list[AppointmentView] = []
+        held: dict[UUID, list[Relation]] = {}
         for each in rows:
-            reason = None
-            if each.reason is not None and self._may_read_reason(principal, each):
+            if each.patient_id not in held:
+                held[each.patient_id] = await self._standing.to_patient(principal, each.patient_id)
+            standing, reason = held[each.patient_id], None
+            if each.reason is not None and self._may_read_reason(principal, each, standing):
                 try:
                     reason = await self._vault.decrypt_text(each.patient_id, each.reason_place, each.reason)
                 except KeyDestroyed:
                     reason = None
-            views.append(self.present(principal, each, names, reason))
+            views.append(self.present(principal, each, names, reason, standing))
         return views
 
     async def _audit_reading(self, principal: Principal, views: Sequence[AppointmentView]) -> None:
@@ -147,15 +157,20 @@ class Reader:
                     details={"ids": ids},
                 )
 
-    def _may_read_reason(self, principal: Principal, each: Appointment) -> bool:
-        return self._policy.allows(principal, "appointment.read_reason", relations(principal, each))
+    def _may_read_reason(self, principal: Principal, each: Appointment, standing: Sequence[Relation]) -> bool:
+        held = relations(principal, each) or standing
+        return self._policy.allows(principal, "appointment.read_reason", held)
 
-    def _scope(self, principal: Principal, wanted: Filter) -> Filter:
+    async def _scope(self, principal: Principal, wanted: Filter) -> Filter:
         """Narrow the filter to what the principal may list. Raises Forbidden."""
         if self._policy.allows(principal, "appointment.list"):
             return wanted
         if principal.role == "patient" and wanted.patient_id in (None, principal.id):
             return replace(wanted, patient_id=principal.id)
+        if principal.role == "patient" and wanted.patient_id is not None:
+            held = await self._standing.to_patient(principal, wanted.patient_id)
+            self._policy.require(principal, "appointment.read", held)
+            return wanted
         if principal.role == "practitioner" and wanted.practitioner_id in (None, principal.id):
             return replace(wanted, practitioner_id=principal.id)
         raise Forbidden("You may list your own appointments")

@@ -100,12 +100,20 @@ class Waitlist:
         return EntryView(entry, None, "")
 
     async def entries(
-        self, principal: Principal, practitioner_id: UUID | None, after: UUID | None, limit: int
+        self,
+        principal: Principal,
+        practitioner_id: UUID | None,
+        patient_id: UUID | None,
+        after: UUID | None,
+        limit: int,
     ) -> tuple[list[EntryView], UUID | None]:
-        """One's own; a practitioner's, or everybody's, for those who may read the queue. Raises Forbidden."""
-        patient_id: UUID | None = None
+        """One's own, or those of one the principal acts for; a practitioner's, or everybody's, for those who may.
+
+        Raises Forbidden.
+        """
         if principal.role == "patient":
-            patient_id = principal.id
+            patient_id = patient_id or principal.id
+            self._policy.require(principal, "queue.see", await self._standing.to_patient(principal, patient_id))
         elif principal.role == "practitioner":
             practitioner_id = practitioner_id or principal.id
             self._policy.require(principal, "queue.read", ["own"] if practitioner_id == principal.id else [])

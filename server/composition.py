@@ -23,7 +23,7 @@ from server.adapters import records as for_records
 from server.adapters import scheduling as for_scheduling
 from server.adapters.lines import DropInLines
 from server.adapters.live_visit import DurableChat, DurableVisits
-from server.adapters.people import Names
+from server.adapters.people import Authority, Names
 from server.adapters.person_data import parts_of
 from server.adapters.visit_help import VisitHelp
 from server.services import Modules
@@ -32,14 +32,14 @@ from server.services import Modules
 def compose(context: Context, roles: frozenset[str]) -> Modules:
     """Set up all modules. Nothing is started and nothing asked of a database yet."""
     modules = Modules()
-    names = Names(modules)
+    names, authority = Names(modules), Authority(modules)
     modules.identity = identity.setup(context, for_identity.Emergencies(modules))
     modules.scheduling = scheduling.setup(
         context,
         practitioners=for_scheduling.Practitioners(modules),
         people=names,
         consultations=for_scheduling.Consultations(modules),
-        authority=for_scheduling.Authority(),
+        authority=authority,
     )
     modules.consultations = consultations.setup(
         context,

@@ -18,9 +18,11 @@ from core.security.principal import ROLES, Principal, Role
 
 # How the acting person stands to the resource; "any" is held by everybody.
 #   self: it is about them (the patient);  own: it is theirs by work (the appointment's practitioner)
-#   care: a care relation to the patient;   member: takes part in the visit;   proxy: may act for the patient
+#   care: a care relation to the patient;   member: takes part in the visit
+#   proxy_book, proxy_attend, proxy_read: has recorded authority, in force now, to arrange and pay the patient's visits,
+#     to be in them for the patient, to read the patient's record and speak for them about it
 #   break_glass: opened the patient's record in an emergency, with a written reason, for a while
-Relation = Literal["any", "self", "own", "care", "member", "proxy", "break_glass"]
+Relation = Literal["any", "self", "own", "care", "member", "proxy_book", "proxy_attend", "proxy_read", "break_glass"]
 
 PUBLIC = "public"  # open to everybody: what needs no account, or begins one
 OWN_ACCOUNT = "account.own"  # about oneself: there is no other person to name

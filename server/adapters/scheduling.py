@@ -71,13 +71,6 @@ class Practitioners:
         return await self._modules.identity.directory.search_choices()
 
 
-class Authority:
-    """Nobody may act for another person yet: identity keeps no proxies."""
-
-    async def acts_for(self, person_id: UUID, patient_id: UUID) -> bool:
-        return False
-
-
 class Consultations:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules

@@ -11,6 +11,7 @@ import scheduling
 from consultations.events import ConsultationCompleted
 from core.context import Context
 from core.ids import uuid7
+from core.security.policy import Relation
 from core.security.principal import Principal, Role
 from scheduling.availability import Hours, Schedule, WeeklyRule
 from scheduling.ports import Attendance, Practitioner, Specialty, Wanted
@@ -94,8 +95,8 @@ class Authorities:
 
     pairs: set[tuple[UUID, UUID]] = field(default_factory=set)
 
-    async def acts_for(self, person_id: UUID, patient_id: UUID) -> bool:
-        return (person_id, patient_id) in self.pairs
+    async def over(self, person_id: UUID, patient_id: UUID) -> frozenset[Relation]:
+        return frozenset({"proxy_book"}) if (person_id, patient_id) in self.pairs else frozenset()
 
 
 @dataclass
