@@ -9,6 +9,7 @@ from consultations.ports import Appointments, Consents, Invoices, People, Prescr
 from consultations.service import Consultations
 from consultations.subscribers import subscribe
 from core.context import Context
+from core.security.proxies import Authority, Nobody
 
 
 def setup(
@@ -20,7 +21,9 @@ def setup(
     invoices: Invoices,
     visits: Visits,
     consents: Consents,
+    authority: Authority | None = None,
 ) -> Consultations:
+    """``authority``: who may act for a patient; nobody, where it is not given."""
     service = Consultations(
         context,
         appointments=appointments,
@@ -31,17 +34,19 @@ def setup(
         consents=consents,
         conversation=Conversation(context),
         invitations=Invitations(context),
+        authority=authority or Nobody(),
     )
     policy = context.policy
     for action in ("consultation.join", "consultation.read", "consultation.invite", "consultation.files"):
-        policy.allow(action, "patient", relation="self")
+        policy.allow(action, "patient", relation=("self", "proxy_attend"))
         policy.allow(action, "practitioner", relation="own")
+    policy.allow("consultation.read", "patient", relation="proxy_read")
     policy.allow("consultation.complete", "practitioner", relation="own")
     policy.allow("consultation.notes", "practitioner", relation="own")
     policy.allow("visit.guest", "guest", "interpreter", relation="member")
     policy.allow("practice.open", "practitioner", "desk")
-    policy.allow("consultation.check_in", "patient", relation="self")
-    policy.allow("consultation.check_in.read", "patient", relation="self")
+    policy.allow("consultation.check_in", "patient", relation=("self", "proxy_attend"))
+    policy.allow("consultation.check_in.read", "patient", relation=("self", "proxy_attend"))
     policy.allow("consultation.check_in.read", "practitioner", relation="own")
     policy.allow("licence_places.write", "admin")
     policy.allow("interpreters.keep", "desk", "admin")

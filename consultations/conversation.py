@@ -37,8 +37,12 @@ class Conversation:
         text: str | None,
         file_id: UUID | None,
         audience: Audience,
+        by: UUID | None = None,
     ) -> ChatMessage:
-        """Store a message once per (visit, person, client_id); sent again, the first one is the answer."""
+        """Store a message once per (visit, person, client_id); sent again, the first one is the answer.
+
+        ``by``: who wrote it in the patient's seat, for them.
+        """
         now = self._context.clock.now()
         async with self._database.transaction() as tx:
             visit = await get_consultation(tx, consultation_id, lock=True)  # so that messages commit in their order
@@ -63,7 +67,7 @@ class Conversation:
                 await repository.add_message(tx, row)
                 await tx.audit(
                     "consultation.message_sent",
-                    actor_id=participant_id,
+                    actor_id=by or participant_id,
                     actor_role=role,
                     resource="consultation",
                     resource_id=consultation_id,
@@ -74,7 +78,13 @@ class Conversation:
         return await self._message(visit.patient_id, row, files)
 
     async def edit(
-        self, consultation_id: UUID, participant_id: UUID, role: str, message_id: UUID, text: str
+        self,
+        consultation_id: UUID,
+        participant_id: UUID,
+        role: str,
+        message_id: UUID,
+        text: str,
+        by: UUID | None = None,
     ) -> ChatMessage:
         """Only by its sender, only its text."""
         now = self._context.clock.now()
@@ -89,7 +99,7 @@ class Conversation:
             await repository.set_body(tx, message_id, body, now)
             await tx.audit(
                 "consultation.message_edited",
-                actor_id=participant_id,
+                actor_id=by or participant_id,
                 actor_role=role,
                 resource="consultation",
                 resource_id=consultation_id,
@@ -170,15 +180,22 @@ class Conversation:
     # Files
 
     async def add_file(
-        self, principal: Principal, consultation_id: UUID, patient_id: UUID, name: str | None, content: bytes
+        self,
+        principal: Principal,
+        consultation_id: UUID,
+        patient_id: UUID,
+        name: str | None,
+        content: bytes,
+        *,
+        seat: UUID,
     ) -> FileView:
-        """Checked by content, stored encrypted; shown once it is sent in a message."""
+        """Checked by content, stored encrypted; shown once it is sent in a message from the same seat."""
         content_type = content_type_of(content)
         shown = safe_name(name)
         file_id = uuid7()
         sealed = await self._context.vault.encrypt_text(patient_id, _place(file_id, "name"), shown)
         stored_id = await self._context.files.put(patient_id, content)
-        row = FileRow(file_id, principal.id, stored_id, sealed, len(content), content_type)
+        row = FileRow(file_id, seat, stored_id, sealed, len(content), content_type)
         try:
             async with self._database.transaction() as tx:
                 await repository.add_file(tx, consultation_id, row, self._context.clock.now())
@@ -204,6 +221,7 @@ class Conversation:
         file_id: UUID,
         *,
         clinician: bool,
+        seat: UUID,
         since: datetime | None = None,
     ) -> tuple[str, str, bytes]:
         """Name, content type and content. A file sent to clinicians alone is there for them alone.
@@ -214,7 +232,7 @@ class Conversation:
             row = await repository.file(tx, consultation_id, file_id)
             if row is None:
                 raise NotFound()
-            own = row.participant_id == principal.id
+            own = row.participant_id == seat
             if not own and not await repository.file_was_sent(tx, consultation_id, file_id, clinician, since):
                 raise NotFound()
             await tx.audit(

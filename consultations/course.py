@@ -15,6 +15,7 @@ from consultations.ports import Appointments, Consents, People
 from consultations.repository import Consultation
 from core.context import Context
 from core.errors import Forbidden, NotFound
+from core.security.proxies import Authority
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Seat:
     kind: str  # of the appointment: video or drop_in
     checked_in: bool
     consented: bool  # the patient agreed to care by video; true of everybody else
+    for_name: str = ""  # the patient's, when somebody else sits there for them
+    by: UUID | None = None  # who that is
 
 
 def facts_about(row: Consultation) -> dict[str, UUID]:
@@ -53,6 +56,7 @@ class Course:
         people: People,
         invitations: Invitations,
         consents: Consents,
+        authority: Authority,
     ) -> None:
         self._database = context.database("consultations")
         self._clock = context.clock
@@ -60,9 +64,13 @@ class Course:
         self._people = people
         self._invitations = invitations
         self._consents = consents
+        self._authority = authority
 
-    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> Seat:
-        """Who a verified visit token stands for. Raises Forbidden, NotFound, InvitationGone."""
+    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str, by: UUID | None = None) -> Seat:
+        """Who a verified visit token stands for; ``by`` has the patient's seat, for them.
+
+        Raises Forbidden, NotFound, InvitationGone.
+        """
         found = await self._appointments.get(appointment_id)
         if found is None:
             raise NotFound()
@@ -76,8 +84,11 @@ class Course:
             expected = {"patient": found.patient_id, "practitioner": found.practitioner_id}.get(role)
             if expected != participant_id:
                 raise Forbidden()
-            person = await self._people.get(participant_id)
-            name = "" if person is None else person.name
+            if by is not None and (
+                role != "patient" or "proxy_attend" not in await self._authority.over(by, found.patient_id)
+            ):
+                raise Forbidden()
+            name = await self._name(by or participant_id)
         async with self._database.transaction() as tx:
             await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
             row = await repository.get(tx, appointment_id)
@@ -98,7 +109,13 @@ class Course:
             kind=found.kind,
             checked_in=checked_in,
             consented=role != "patient" or await self._consents.stands(found.patient_id),
+            for_name="" if by is None else await self._name(participant_id),
+            by=by,
         )
+
+    async def _name(self, person_id: UUID) -> str:
+        person = await self._people.get(person_id)
+        return "" if person is None else person.name
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
         async with self._database.transaction() as tx:
@@ -115,17 +132,20 @@ class Course:
             if row is not None and row.patient_id == participant_id and row.status in ("planned", "in-progress"):
                 await tx.publish(PatientRecalled(**facts_about(row)))
 
-    async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
+    async def joined(
+        self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime, by: UUID | None = None
+    ) -> None:
+        """``by``: who sat there for the patient."""
         async with self._database.transaction() as tx:
             row = await repository.get(tx, appointment_id, lock=True)
             if row is None:
                 return
-            await repository.open_stay(tx, appointment_id, participant_id, role, at)
+            await repository.open_stay(tx, appointment_id, participant_id, role, at, by)
             if row.ended_at is not None and row.status == "in-progress":
                 await repository.set_ended(tx, appointment_id, None)
             await tx.audit(
                 "consultation.joined",
-                actor_id=participant_id,
+                actor_id=by or participant_id,
                 actor_role=role,
                 resource="consultation",
                 resource_id=appointment_id,

@@ -9,7 +9,7 @@ from aiohttp import BodyPartReader, web
 
 from consultations.errors import InvitationGone, UnsupportedFile, VisitNotOpen
 from consultations.schemas import FileView
-from consultations.service import Consultations
+from consultations.service import Consultations, seat_of
 from consultations.uploads import MAX_FILE_BYTES
 from core.errors import BodyTooLarge, Forbidden, InvalidInput, NotFound
 from core.http.routes import Answer, Call, Routes
@@ -38,7 +38,9 @@ def build(service: Consultations) -> Routes:
         """Add a picture or document to send in the chat"""
         found = await service.require(call.principal, "consultation.files", call.id())
         name, content = await _one_file(call.request)
-        return await conversation.add_file(call.principal, found.id, found.patient_id, name, content)
+        return await conversation.add_file(
+            call.principal, found.id, found.patient_id, name, content, seat=seat_of(call.principal, found)
+        )
 
     @routes.get(
         "/consultations/{id}/files/{file_id}",
@@ -48,13 +50,7 @@ def build(service: Consultations) -> Routes:
     )
     async def read_file(call: Call[None, None]) -> Answer:
         """A file that was sent in the chat"""
-        found = await service.require(call.principal, "consultation.files", call.id())
-        clinician = call.principal.role == "practitioner"
-        return _answer(
-            *await conversation.open_file(
-                call.principal, found.id, found.patient_id, call.id("file_id"), clinician=clinician
-            )
-        )
+        return _answer(*await service.open_file(call.principal, call.id(), call.id("file_id")))
 
     @routes.post(
         "/guest/files",
@@ -71,7 +67,9 @@ def build(service: Consultations) -> Routes:
         """Add a picture or document to send in the chat, for somebody who came by invitation and was let in"""
         place = await service.guest_place(call.principal)
         name, content = await _one_file(call.request)
-        return await conversation.add_file(call.principal, place.consultation_id, place.patient_id, name, content)
+        return await conversation.add_file(
+            call.principal, place.consultation_id, place.patient_id, name, content, seat=call.principal.id
+        )
 
     @routes.get(
         "/guest/files/{file_id}",
@@ -90,6 +88,7 @@ def build(service: Consultations) -> Routes:
                 place.patient_id,
                 call.id("file_id"),
                 clinician=False,
+                seat=call.principal.id,
                 since=place.since,
             )
         )

@@ -35,6 +35,7 @@ class StayRow:
     role: str
     joined_at: datetime
     left_at: datetime | None
+    acted_by: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +156,20 @@ async def add_evidence(tx: Transaction, consultation_id: UUID, evidence: dict[st
     await tx.execute(sql, consultation_id, evidence)
 
 
-async def open_stay(tx: Transaction, consultation_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
+async def open_stay(
+    tx: Transaction, consultation_id: UUID, participant_id: UUID, role: str, at: datetime, acted_by: UUID | None
+) -> None:
     """A report that comes again changes nothing."""
     await tx.execute(
-        "INSERT INTO stays (id, consultation_id, participant_id, role, joined_at) VALUES ($1, $2, $3, $4, $5) "
+        "INSERT INTO stays (id, consultation_id, participant_id, role, joined_at, acted_by) "
+        "VALUES ($1, $2, $3, $4, $5, $6) "
         "ON CONFLICT DO NOTHING",
         uuid7(),
         consultation_id,
         participant_id,
         role,
         at,
+        acted_by,
     )
 
 
@@ -189,7 +194,10 @@ async def first_joined(tx: Transaction, consultation_id: UUID, participant_id: U
 
 
 async def stays(tx: Transaction, consultation_id: UUID) -> list[StayRow]:
-    sql = "SELECT participant_id, role, joined_at, left_at FROM stays WHERE consultation_id = $1 ORDER BY joined_at"
+    sql = (
+        "SELECT participant_id, role, joined_at, left_at, acted_by FROM stays WHERE consultation_id = $1 "
+        "ORDER BY joined_at"
+    )
     return [StayRow(*row) for row in await tx.fetch(sql, consultation_id)]
 
 

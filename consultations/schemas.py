@@ -107,7 +107,10 @@ class ChatMarks(Wire):
 
 
 class Stay(Wire):
+    """``for_name``: the patient whom ``name`` acted for."""
+
     name: str
+    for_name: str | None = None
     role: str
     joined_at: str
     left_at: str | None

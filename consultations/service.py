@@ -39,6 +39,7 @@ from core.errors import Forbidden, NotFound
 from core.ids import uuid7
 from core.security.policy import Relation
 from core.security.principal import Principal
+from core.security.proxies import Authority, to_patient
 from core.turn import ice_servers
 
 log = logging.getLogger(__name__)
@@ -47,14 +48,16 @@ log = logging.getLogger(__name__)
 TOKEN_LIFETIME = timedelta(minutes=5)
 
 
-def relations(principal: Principal, patient_id: UUID, practitioner_id: UUID) -> list[Relation]:
+async def relations(principal: Principal, found: AppointmentInfo, authority: Authority) -> list[Relation]:
     """How the acting person stands to a visit, in the role they act in."""
-    found: list[Relation] = []
-    if principal.role == "patient" and principal.person_id == patient_id:
-        found.append("self")
-    if principal.role == "practitioner" and principal.person_id == practitioner_id:
-        found.append("own")
-    return found
+    if principal.role == "practitioner" and principal.person_id == found.practitioner_id:
+        return ["own"]
+    return await to_patient(principal, found.patient_id, authority)
+
+
+def seat_of(principal: Principal, found: AppointmentInfo) -> UUID:
+    """Where somebody sits whom the policy let in: whoever acts for the patient has the patient's seat."""
+    return found.patient_id if principal.role == "patient" else principal.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Consultations:
         consents: Consents,
         conversation: Conversation,
         invitations: Invitations,
+        authority: Authority,
     ) -> None:
         self._context = context
         self._database = context.database("consultations")
@@ -85,6 +89,7 @@ class Consultations:
         self._prescriptions = prescriptions
         self._invoices = invoices
         self._visits = visits
+        self._authority = authority
         self.personal = Personal(context)
         self.conversation = conversation
         self.invitations = invitations
@@ -99,13 +104,18 @@ class Consultations:
             guests=self.guests,
         )
         self.course = Course(
-            context, appointments=appointments, people=people, invitations=invitations, consents=consents
+            context,
+            appointments=appointments,
+            people=people,
+            invitations=invitations,
+            consents=consents,
+            authority=authority,
         )
 
     # Tokens
 
     async def video_token(self, principal: Principal, appointment_id: UUID) -> VideoToken:
-        """For the patient or practitioner of this appointment, verified, within the window."""
+        """For the patient, whoever attends for them, or the practitioner: verified, within the window."""
         found = await self._may(principal, "consultation.join", appointment_id)
         person = await self._people.get(principal.id)
         if person is None or not person.verified:
@@ -115,7 +125,7 @@ class Consultations:
         async with self._database.transaction() as tx:
             await repository.ensure(tx, appointment_id, found.patient_id, found.practitioner_id)
             await self._audit(tx, principal, "consultation.token_issued", found.patient_id, appointment_id)
-        return self._video_token(principal.id, principal.role, found, now, principal.session_id)
+        return self._video_token(seat_of(principal, found), principal.role, found, now, principal)
 
     async def guest_video_token(self, principal: Principal) -> VideoToken:
         """For somebody who redeemed an invitation; refused once it was withdrawn."""
@@ -142,11 +152,11 @@ class Consultations:
         role: str,
         found: AppointmentInfo,
         now: datetime,
-        session_id: UUID | None = None,
+        who: Principal | None = None,
     ) -> VideoToken:
         lifetime = lifecycle.token_lifetime(now, found.closes_at, TOKEN_LIFETIME)
         token = self._context.tokens.issue(
-            "visit", participant_id, lifetime, appointment_id=str(found.id), role=role, **_session(session_id)
+            "visit", participant_id, lifetime, appointment_id=str(found.id), role=role, **_bound(who, participant_id)
         )
         return VideoToken(
             token=token,
@@ -167,11 +177,11 @@ class Consultations:
         return ProbeToken(
             token=self._context.tokens.issue(
                 "probe",
-                principal.id,
+                seat_of(principal, found),
                 TOKEN_LIFETIME,
                 appointment_id=str(found.id),
                 role=principal.role,
-                **_session(principal.session_id),
+                **_bound(principal, seat_of(principal, found)),
             ),
             expires_at=rfc3339(now + TOKEN_LIFETIME),
             ice_servers=self._ice_servers(principal.id, now),
@@ -188,7 +198,7 @@ class Consultations:
             TOKEN_LIFETIME,
             role=principal.role,
             name="" if person is None else person.name,
-            **_session(principal.session_id),
+            **_bound(principal, principal.id),
         )
         return PracticeToken(token=token, expires_at=rfc3339(now + TOKEN_LIFETIME))
 
@@ -328,7 +338,9 @@ class Consultations:
         """Name, content type and content of a file that was sent in the chat. Raises Forbidden, NotFound."""
         found = await self.require(principal, "consultation.files", appointment_id)
         clinician = principal.role == "practitioner"
-        return await self.conversation.open_file(principal, found.id, found.patient_id, file_id, clinician=clinician)
+        return await self.conversation.open_file(
+            principal, found.id, found.patient_id, file_id, clinician=clinician, seat=seat_of(principal, found)
+        )
 
     # Helpers
 
@@ -348,7 +360,7 @@ class Consultations:
 
     async def _may(self, principal: Principal, action: str, appointment_id: UUID) -> AppointmentInfo:
         found = await self._appointment(appointment_id)
-        self._context.policy.require(principal, action, relations(principal, found.patient_id, found.practitioner_id))
+        self._context.policy.require(principal, action, await relations(principal, found, self._authority))
         return found
 
     async def _appointment(self, appointment_id: UUID) -> AppointmentInfo:
@@ -379,9 +391,13 @@ class Consultations:
         for stay in stays:
             if stay.participant_id not in names:
                 names[stay.participant_id] = await self._name(row, stay)
+            if stay.acted_by is not None and stay.acted_by not in names:
+                person = await self._people.get(stay.acted_by)
+                names[stay.acted_by] = "" if person is None else person.name
         return [
             Stay(
-                name=names[each.participant_id],
+                name=names[each.acted_by or each.participant_id],
+                for_name=names[each.participant_id] if each.acted_by else None,
                 role=each.role,
                 joined_at=rfc3339(each.joined_at),
                 left_at=_time(each.left_at),
@@ -397,9 +413,15 @@ class Consultations:
         return "" if person is None else person.name
 
 
-def _session(session_id: UUID | None) -> dict[str, str]:
-    """What ties a token to the sign-in that asked for it: live connections end with that."""
-    return {} if session_id is None else {"session": str(session_id)}
+def _bound(who: Principal | None, participant_id: UUID) -> dict[str, str]:
+    """What ties a token to the sign-in that asked for it, and to authority over the patient whose seat it is for.
+
+    Live connections end with either.
+    """
+    if who is None:
+        return {}
+    bound = {} if who.session_id is None else {"session": str(who.session_id)}
+    return bound if who.id == participant_id else {**bound, "by": str(who.id)}
 
 
 def _place(consultation_id: UUID, field: str) -> str:

@@ -206,7 +206,10 @@ class LiveNotices(socketio.AsyncNamespace):  # type: ignore[misc]  # python-sock
 
     async def _revoked(self, data: bytes) -> None:
         try:
-            session_id = UUID(json.loads(data)["session_id"])
+            told = json.loads(data)
+            if "proxy_id" in told:
+                return  # somebody acts for another no more: their own notices stay their own
+            session_id = UUID(told["session_id"])
         except (ValueError, KeyError, TypeError):
             log.warning("revocation not understood")
             return

@@ -49,6 +49,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         invoices=for_consultations.Invoices(modules),
         visits=for_consultations.Visits(modules),
         consents=for_consultations.Consents(modules),
+        authority=authority,
     )
     modules.records = records.setup(
         context,

@@ -72,7 +72,7 @@ class Calls:
             if not moved and (await self._person(seat.appointment_id, seat.participant_id)).state != "in-call":
                 raise NotAdmitted()  # held or removed in this very moment
             await self._records.add(
-                "joined", visit.appointment_id, now, participant_id=seat.participant_id, role=seat.role
+                "joined", visit.appointment_id, now, participant_id=seat.participant_id, role=seat.role, by=seat.by
             )
         if visit.call != "open":
             await self._store.set_visit(seat.appointment_id, call="open")

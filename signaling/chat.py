@@ -38,6 +38,7 @@ class VisitChat:
             text=sent.text,
             file_id=sent.file_id,
             audience=sent.audience,
+            by=UUID(seat.by) if seat.by else None,
         )
         await self._spread(seat.appointment_id, seat.patient_id, "chat.message", message)
         if person.state != "in-call":
@@ -69,7 +70,12 @@ class VisitChat:
         if not may_speak(person, "all"):
             raise NotAdmitted()
         message = await self._chat.edit(
-            UUID(seat.appointment_id), UUID(seat.participant_id), seat.role, sent.message_id, sent.text
+            UUID(seat.appointment_id),
+            UUID(seat.participant_id),
+            seat.role,
+            sent.message_id,
+            sent.text,
+            UUID(seat.by) if seat.by else None,
         )
         await self._spread(seat.appointment_id, seat.patient_id, "chat.updated", message)
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from uuid import UUID
 
 import socketio
 from pydantic import BaseModel, ValidationError
@@ -14,7 +15,7 @@ from redis.exceptions import RedisError
 
 from core.clock import Clock
 from core.errors import BedsideError, InvalidInput, TooManyRequests, Unavailable
-from core.security.policy import Policy
+from core.security.policy import Policy, Relation
 from signaling.errors import UnknownEvent
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,15 @@ BURST_S = 2.0  # a connection may spend this many seconds' worth of events at on
 FLOOD_REFUSALS = 200
 # PostgreSQL away shows as one of these in a port; Redis as RedisError.
 AWAY = (RedisError, OSError, TimeoutError)
+
+
+@dataclass(frozen=True, slots=True)
+class Acting:
+    """``by`` is here for a patient, as long as ``relation`` lasts."""
+
+    by: UUID
+    patient_id: UUID
+    relation: Relation
 
 
 @dataclass(slots=True)
@@ -82,6 +92,7 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
         self._rate = float(events_per_second)
         self._connections: dict[str, _Connection] = {}
         self.session_of: dict[str, str] = {}  # connection → the sign-in it came with
+        self.acting: dict[str, Acting] = {}  # connections of those who act for somebody else
         self.events: dict[str, tuple[type[BaseModel], Handler]] = {}
 
     async def connected(self, sid: str, auth: Any) -> None:
@@ -104,6 +115,11 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
     async def cut(self, session_id: str) -> None:
         """That sign-in has ended: so do its connections here."""
         for sid in [sid for sid, each in self.session_of.items() if each == session_id]:
+            await self.server.disconnect(sid, namespace=self.namespace)
+
+    async def cut_acting(self, ended: Acting) -> None:
+        """That authority has ended: so do the connections under it here."""
+        for sid in [sid for sid, each in self.acting.items() if each == ended]:
             await self.server.disconnect(sid, namespace=self.namespace)
 
     async def trigger_event(self, event: Any, *args: Any) -> Any:
@@ -134,6 +150,7 @@ class Edge(socketio.AsyncNamespace):  # type: ignore[misc]  # python-socketio sh
     async def _disconnect(self, sid: str) -> None:
         self._connections.pop(sid, None)
         self.session_of.pop(sid, None)
+        self.acting.pop(sid, None)
         try:
             await self.gone(sid)
         except AWAY:

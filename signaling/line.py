@@ -17,7 +17,7 @@ from core.context import Context
 from core.errors import InvalidInput, InvalidToken
 from core.security.principal import Principal
 from signaling import schemas
-from signaling.edge import Edge, as_bedside, parse
+from signaling.edge import Acting, Edge, as_bedside, parse
 from signaling.estimates import line_wait, told
 from signaling.ports import DropInLines
 
@@ -52,7 +52,9 @@ class LineNamespace(Edge):
             raise InvalidToken() from None
         principal: Principal = await self._lines.authenticate(wanted.token)
         self.signed_in_by(sid, {"session": str(principal.session_id)} if principal.session_id else {})
-        specialty = await self._lines.specialty(principal, wanted.drop_in_id)
+        specialty, patient_id = await self._lines.place(principal, wanted.drop_in_id)
+        if principal.role == "patient" and principal.id != patient_id:
+            self.acting[sid] = Acting(principal.id, patient_id, "proxy_book")
         self._people[sid] = Waiting(sid, wanted.drop_in_id, specialty)
 
     def role_of(self, sid: str) -> str:

@@ -88,7 +88,9 @@ class Live:
         self.practice = PracticeNamespace(
             context, store=store, lists=lists, waiting=self.waiting, chat=self.chat, help=help
         )
-        self.probe = ProbeNamespace(context, store=store, workers=self.workers, clients=self.clients, visits=visits)
+        self.probe = ProbeNamespace(
+            context, store=store, workers=self.workers, clients=self.clients, visits=visits, help=help
+        )
         self.line = LineNamespace(context, lines)
         sessions.on_returned.append(self.negotiation.returned)
         self.sign_outs = SignOuts(

@@ -92,12 +92,13 @@ class ConsultationNamespace(Edge):
             try:
                 claims = self._context.tokens.verify(parse(schemas.TokenAuth, auth).token, "visit")
                 appointment_id, role = UUID(claims.extra["appointment_id"]), str(claims.extra["role"])
+                by = UUID(claims.extra["by"]) if "by" in claims.extra else None
             except (InvalidInput, KeyError, ValueError):
                 raise InvalidToken() from None
             person = await self._store.person(str(appointment_id), str(claims.subject))
             if person is not None and person.state == "removed":
                 raise Removed()
-            info = await self._visits.seat(appointment_id, claims.subject, role)
+            info = await self._visits.seat(appointment_id, claims.subject, role, by)
             session_id = str(claims.extra.get("session", ""))
             if session_id and not await self._help.signed_in(session_id):
                 raise InvalidToken()
@@ -140,6 +141,7 @@ class ConsultationNamespace(Edge):
             "you": {
                 "participant_id": me.participant_id,
                 "name": me.name,
+                "for_name": me.for_name or None,
                 "role": me.role,
                 "state": me.state,
             },

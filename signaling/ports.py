@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
+from core.security.policy import Relation
 from core.security.principal import Principal
 
 Role = Literal["patient", "practitioner", "interpreter", "guest"]
@@ -32,13 +33,18 @@ class SeatInfo:
     kind: str = "video"  # or drop_in
     checked_in: bool = False  # the patient confirmed who and where they are
     consented: bool = True  # the patient agreed to care by video; true of everybody else
+    for_name: str = ""  # the patient's, when ``by`` has their seat for them and ``name`` is that person's
+    by: UUID | None = None
 
 
 class Visits(Protocol):
     """The durable visit. Reports may be repeated and may come late; each changes things once."""
 
-    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> SeatInfo:
-        """Who a verified visit token stands for. Raises Forbidden, NotFound, or what says that a link is gone."""
+    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str, by: UUID | None = None) -> SeatInfo:
+        """Who a verified visit token stands for; ``by`` acts for the patient.
+
+        Raises Forbidden (also when they may not, any more), NotFound, or what says that a link is gone.
+        """
         ...
 
     async def consented(self, patient_id: UUID) -> bool:
@@ -47,7 +53,9 @@ class Visits(Protocol):
 
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None: ...
 
-    async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None: ...
+    async def joined(
+        self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime, by: UUID | None = None
+    ) -> None: ...
 
     async def left(
         self, appointment_id: UUID, participant_id: UUID, at: datetime, evidence: dict[str, Any]
@@ -104,6 +112,10 @@ class Help(Protocol):
         """Whether a sign-in still stands."""
         ...
 
+    async def may_act(self, person_id: UUID, patient_id: UUID, relation: Relation) -> bool:
+        """Whether somebody still has this authority over a patient."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -120,8 +132,8 @@ class DropInLines(Protocol):
         """Who an access token stands for. Raises InvalidToken, Unavailable."""
         ...
 
-    async def specialty(self, principal: Principal, drop_in_id: UUID) -> str:
-        """The line somebody stands in. Raises NotFound, Forbidden."""
+    async def place(self, principal: Principal, drop_in_id: UUID) -> tuple[str, UUID]:
+        """The specialty whose line somebody stands in, and the patient it is for. Raises NotFound, Forbidden."""
         ...
 
     async def line(self, specialty: str) -> Line: ...
@@ -145,12 +157,19 @@ class Chat(Protocol):
         text: str | None,
         file_id: UUID | None,
         audience: Literal["all", "clinicians"],
+        by: UUID | None = None,
     ) -> Message:
         """Stored once per (visit, person, client_id); sent again, the first message is the answer."""
         ...
 
     async def edit(
-        self, appointment_id: UUID, participant_id: UUID, role: str, message_id: UUID, text: str
+        self,
+        appointment_id: UUID,
+        participant_id: UUID,
+        role: str,
+        message_id: UUID,
+        text: str,
+        by: UUID | None = None,
     ) -> Message: ...
 
     async def mark(

@@ -53,6 +53,7 @@ def items(waiters: list[Waiter], now: float, history: History, late_s: int = 0) 
             "participant_id": each.person.participant_id,
             "appointment_id": each.person.appointment_id,
             "name": each.person.name,
+            "for_name": each.person.for_name or None,
             "role": each.person.role,
             "since": _time(each.person.since or each.start),
             "start": _time(each.start),

@@ -44,6 +44,8 @@ class Person:
     readiness: str | None = None
     seat: str = ""
     session_id: str = ""  # the sign-in of the newest connection
+    for_name: str = ""  # the patient's, when ``name`` sits there for them
+    by: str = ""  # who that is
     transferred_from: str = ""  # the colleague's name
     recalled_at: float | None = None
     checked_in: bool = False
@@ -125,6 +127,7 @@ def participant(person: Person) -> dict[str, Any]:
     return {
         "participant_id": person.participant_id,
         "name": person.name,
+        "for_name": person.for_name or None,
         "role": person.role,
         "state": "connected" if person.connected else "reconnecting",
         "hand": person.hand,

@@ -13,11 +13,11 @@ from core.errors import Conflict, Forbidden, InvalidInput, InvalidToken, NotFoun
 from core.ids import uuid7
 from core.rpc import RpcRefused, RpcUnavailable
 from signaling import schemas
-from signaling.edge import Edge, parse
+from signaling.edge import Acting, Edge, parse
 from signaling.errors import MediaUnavailable, NotAvailable
 from signaling.media_client import MediaClients
 from signaling.placement import Worker
-from signaling.ports import Visits
+from signaling.ports import Help, Visits
 from signaling.store import Store
 from signaling.workers import Workers
 
@@ -51,7 +51,7 @@ class Prober:
 
 class ProbeNamespace(Edge):
     def __init__(
-        self, context: Context, *, store: Store, workers: Workers, clients: MediaClients, visits: Visits
+        self, context: Context, *, store: Store, workers: Workers, clients: MediaClients, visits: Visits, help: Help
     ) -> None:
         super().__init__(NAMESPACE, context.policy, context.clock, context.settings.limits.socket_events_per_second)
         self._context = context
@@ -59,6 +59,7 @@ class ProbeNamespace(Edge):
         self._workers = workers
         self._clients = clients
         self._visits = visits
+        self._help = help
         self._probers: dict[str, Prober] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self.events = {
@@ -70,8 +71,13 @@ class ProbeNamespace(Edge):
         try:
             claims = self._context.tokens.verify(parse(schemas.TokenAuth, auth).token, "probe")
             appointment_id, role = UUID(claims.extra["appointment_id"]), str(claims.extra["role"])
+            by = UUID(claims.extra["by"]) if "by" in claims.extra else None
         except (InvalidInput, KeyError, ValueError):
             raise InvalidToken() from None
+        if by is not None:  # then the test is for the patient's seat
+            if not await self._help.may_act(by, claims.subject, "proxy_attend"):
+                raise InvalidToken()
+            self.acting[sid] = Acting(by, claims.subject, "proxy_attend")
         self.signed_in_by(sid, claims.extra)
         self._probers[sid] = Prober(sid, claims.subject, appointment_id, role)
 

@@ -83,7 +83,8 @@ class Records:
             case "waiting_entered":
                 await self._visits.waiting_entered(visit, UUID(entry["participant_id"]), at)
             case "joined":
-                await self._visits.joined(visit, UUID(entry["participant_id"]), entry["role"], at)
+                sat = UUID(entry["by"]) if entry.get("by") else None
+                await self._visits.joined(visit, UUID(entry["participant_id"]), entry["role"], at, sat)
             case "left":
                 await self._visits.left(visit, UUID(entry["participant_id"]), at, entry["evidence"])
             case "started":

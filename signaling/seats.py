@@ -38,6 +38,8 @@ class Seat:
     quality: dict[str, Any] = field(default_factory=dict)  # what was last told to this connection
     speakers: list[str] = field(default_factory=list)
     session_id: str = ""  # the sign-in it came with; empty for guests, who have none
+    for_name: str = ""  # the patient's, when somebody else sits there for them
+    by: str = ""  # who that is
 
     @property
     def key(self) -> str:

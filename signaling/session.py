@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from core.background import cancel_all
 from core.context import Context
+from core.security.policy import Relation
 from signaling.errors import Removed, ResumeExpired, SeatTaken
 from signaling.ports import SeatInfo
 from signaling.presence import BEAT_EXPIRES_S, Person
@@ -37,6 +38,7 @@ LOOK_ANYWAY_S = 10.0
 LOOKS_AT_LEAST, LOOKS_SHARE = 20, 4  # in one beat: so many, or this part of all
 
 SignedIn = Callable[[str], Awaitable[bool]]
+MayAct = Callable[[UUID, UUID, Relation], Awaitable[bool]]
 Snapshot = Callable[["Seat"], Awaitable[dict[str, Any]]]
 
 
@@ -49,6 +51,7 @@ class Sessions:
         self.by_key: dict[str, set[Seat]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.signed_in: SignedIn  # given by the composition: whether a sign-in still stands
+        self.may_act: MayAct  # and whether somebody still has authority over a patient
         self.snapshot: Snapshot  # given by the namespace, which knows the whole state
         self.on_returned: list[Callable[[Seat], Awaitable[None]]] = []  # a seat has a connection (again)
 
@@ -90,6 +93,8 @@ class Sessions:
             cursor=0,
             holds=False,
             session_id=session_id,
+            for_name=info.for_name,
+            by="" if info.by is None else str(info.by),
         )
         try:
             await self._take(seat, "fresh")
@@ -117,7 +122,11 @@ class Sessions:
             cursor=0,
             holds=False,
             session_id=person.session_id,
+            for_name=person.for_name,
+            by=person.by,
         )
+        if seat.by and not await self.may_act(UUID(seat.by), UUID(seat.patient_id), "proxy_attend"):
+            raise ResumeExpired()
         if person.session_id and not await self.signed_in(person.session_id):
             raise ResumeExpired()
         await self._take(seat, "resume", presented=token, last_seq=last_seq)
@@ -159,7 +168,14 @@ class Sessions:
         if claim.outcome == "taken":
             raise SeatTaken()
         seat.holds = True
-        await self._store.set_person(seat.appointment_id, seat.participant_id, session=seat.session_id)
+        await self._store.set_person(
+            seat.appointment_id,
+            seat.participant_id,
+            session=seat.session_id,
+            name=seat.name,
+            for_name=seat.for_name,
+            by=seat.by,
+        )
         replayed: int | None = 0
         if last_seq is not None:
             _, _, entries = await self._store.log(seat.appointment_id, seat.participant_id, last_seq, 1)

@@ -96,7 +96,9 @@ class Store:
             if visit.over:
                 pipe.hset(key, "over", "1")
             pipe.hsetnx(person_key, "state", person.state)
-            pipe.hset(person_key, mapping={"role": person.role, "name": person.name})
+            # The name of whoever has the seat stays until another has it.
+            pipe.hsetnx(person_key, "name", person.name)
+            pipe.hset(person_key, "role", person.role)
             if person.checked_in:
                 pipe.hset(person_key, "checked_in", "1")
             if person.role == "patient":
@@ -362,6 +364,8 @@ def _to_person(appointment_id: str, participant_id: str, raw: dict[str, str]) ->
         readiness=raw.get("readiness"),
         seat=raw.get("seat", ""),
         session_id=raw.get("session", ""),
+        for_name=raw.get("for_name", ""),
+        by=raw.get("by", ""),
         transferred_from=raw.get("transferred_from", ""),
         recalled_at=_float(raw.get("recalled_at")),
         checked_in=raw.get("checked_in") == "1",

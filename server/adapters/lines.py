@@ -21,8 +21,9 @@ class DropInLines:
     async def authenticate(self, token: str) -> Principal:
         return await self._modules.identity.sign_in.authenticate(token)
 
-    async def specialty(self, principal: Principal, drop_in_id: UUID) -> str:
-        return (await self._modules.scheduling.drop_ins.show(principal, drop_in_id)).drop_in.specialty
+    async def place(self, principal: Principal, drop_in_id: UUID) -> tuple[str, UUID]:
+        found = (await self._modules.scheduling.drop_ins.show(principal, drop_in_id)).drop_in
+        return found.specialty, found.patient_id
 
     async def line(self, specialty: str) -> Line:
         waiting, takes = await self._modules.scheduling.drop_ins.whole_line(specialty)

@@ -16,8 +16,8 @@ class DurableVisits:
     def __init__(self, consultations: Consultations) -> None:
         self._consultations = consultations
 
-    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str) -> SeatInfo:
-        found = await self._consultations.course.seat(appointment_id, participant_id, role)
+    async def seat(self, appointment_id: UUID, participant_id: UUID, role: str, by: UUID | None = None) -> SeatInfo:
+        found = await self._consultations.course.seat(appointment_id, participant_id, role, by)
         return SeatInfo(
             appointment_id=found.appointment_id,
             participant_id=found.participant_id,
@@ -33,6 +33,8 @@ class DurableVisits:
             kind=found.kind,
             checked_in=found.checked_in,
             consented=found.consented,
+            for_name=found.for_name,
+            by=found.by,
         )
 
     async def consented(self, patient_id: UUID) -> bool:
@@ -41,8 +43,10 @@ class DurableVisits:
     async def waiting_entered(self, appointment_id: UUID, participant_id: UUID, at: datetime) -> None:
         await self._consultations.course.waiting_entered(appointment_id, participant_id, at)
 
-    async def joined(self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime) -> None:
-        await self._consultations.course.joined(appointment_id, participant_id, role, at)
+    async def joined(
+        self, appointment_id: UUID, participant_id: UUID, role: str, at: datetime, by: UUID | None = None
+    ) -> None:
+        await self._consultations.course.joined(appointment_id, participant_id, role, at, by)
 
     async def left(self, appointment_id: UUID, participant_id: UUID, at: datetime, evidence: dict[str, Any]) -> None:
         await self._consultations.course.left(appointment_id, participant_id, at, evidence)
@@ -83,6 +87,7 @@ class DurableChat:
         text: str | None,
         file_id: UUID | None,
         audience: Literal["all", "clinicians"],
+        by: UUID | None = None,
     ) -> Message:
         message = await self._conversation.send(
             appointment_id,
@@ -93,11 +98,20 @@ class DurableChat:
             text=text,
             file_id=file_id,
             audience=audience,
+            by=by,
         )
         return message.model_dump(mode="json")
 
-    async def edit(self, appointment_id: UUID, participant_id: UUID, role: str, message_id: UUID, text: str) -> Message:
-        message = await self._conversation.edit(appointment_id, participant_id, role, message_id, text)
+    async def edit(
+        self,
+        appointment_id: UUID,
+        participant_id: UUID,
+        role: str,
+        message_id: UUID,
+        text: str,
+        by: UUID | None = None,
+    ) -> Message:
+        message = await self._conversation.edit(appointment_id, participant_id, role, message_id, text, by)
         return message.model_dump(mode="json")
 
     async def mark(

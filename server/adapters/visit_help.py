@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from core.security.policy import Relation
 from core.security.principal import Principal
 from signaling.ports import Colleague
 
@@ -36,3 +37,6 @@ class VisitHelp:
 
     async def signed_in(self, session_id: str) -> bool:
         return await self._modules.identity.sign_in.session_stands(UUID(session_id))
+
+    async def may_act(self, person_id: UUID, patient_id: UUID, relation: Relation) -> bool:
+        return relation in await self._modules.identity.proxies.over(person_id, patient_id)

@@ -122,13 +122,13 @@ class _Lines:
         except ValueError:
             raise InvalidToken() from None
 
-    async def specialty(self, principal: Principal, drop_in_id: UUID) -> str:
+    async def place(self, principal: Principal, drop_in_id: UUID) -> tuple[str, UUID]:
         found = self._clinic.drop_ins.get(drop_in_id)
         if found is None:
             raise NotFound()
         if found.patient_id != principal.id:
             raise Forbidden()
-        return found.specialty
+        return found.specialty, found.patient_id
 
     async def line(self, specialty: str) -> Line:
         here = [each for each in self._clinic.drop_ins.values() if each.specialty == specialty]
