@@ -20,6 +20,7 @@ from billing.routes import build_routes
 from billing.schemas import InvoiceBody
 from billing.subscribers import subscribe
 from core.context import Context
+from core.security.proxies import Authority, Nobody
 
 RECONCILE_EVERY_S = 2.0
 CLAIMS_EVERY_S = 3.0
@@ -42,20 +43,23 @@ def setup(
     context: Context,
     *,
     people: People,
+    authority: Authority | None = None,
     gateways: Mapping[str, Gateway] | None = None,
     insurers: Mapping[str, Insurer] | None = None,
 ) -> Billing:
     """Build the module over the context: rules, routes, subscribers and jobs.
 
     ``gateways`` by name (the sandbox and cash by default); ``insurers`` by lower-case name, the sandbox for others.
+    ``authority``: who may act for a patient; nobody, where it is not given.
     """
     access.allow(context.policy)
     database, repository = context.database("billing"), Repository()
     clock, policy, vault = context.clock, context.policy, context.vault
-    invoices = Invoices(database, repository, clock, policy, vault, people)
+    standing = access.Standing(database, repository, authority or Nobody())
+    invoices = Invoices(database, repository, clock, policy, vault, people, standing)
     known: Mapping[str, Gateway] = gateways or {"sandbox": Sandbox(), "cash": Cash()}
-    payments = Payments(database, repository, clock, policy, vault, invoices, known)
-    claims = Claims(database, repository, clock, policy, vault, invoices, insurers or {}, SandboxInsurer())
+    payments = Payments(database, repository, clock, policy, vault, invoices, known, standing)
+    claims = Claims(database, repository, clock, policy, vault, invoices, insurers or {}, SandboxInsurer(), standing)
     context.routes.append(build_routes(invoices, payments, claims))
     subscribe(context.subscriptions, invoices)
 

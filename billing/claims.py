@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from billing import ledger
-from billing.access import patient_relations, relations
+from billing.access import Standing, relations
 from billing.errors import InvoiceNotClaimable
 from billing.events import ClaimDecided
 from billing.insurers import Decision, Insurer, Submission
@@ -41,6 +41,7 @@ class Claims:
         invoices: Invoices,
         insurers: Mapping[str, Insurer],
         otherwise: Insurer,
+        standing: Standing,
     ) -> None:
         """``otherwise`` decides for insurers that have no connection of their own."""
         self._database = database
@@ -51,10 +52,11 @@ class Claims:
         self._invoices = invoices
         self._insurers = insurers
         self._otherwise = otherwise
+        self._standing = standing
 
     async def add_coverage(self, principal: Principal, patient_id: UUID, insurer: str, member_number: str) -> Coverage:
         """Raises Forbidden."""
-        self._policy.require(principal, "coverage.write", patient_relations(principal, patient_id))
+        self._policy.require(principal, "coverage.write", await self._standing.to_patient(principal, patient_id))
         coverage_id = uuid7()
         coverage = Coverage(
             id=coverage_id,
@@ -78,7 +80,7 @@ class Claims:
 
     async def coverages(self, principal: Principal, patient_id: UUID) -> list[Coverage]:
         """Raises Forbidden."""
-        self._policy.require(principal, "coverage.read", patient_relations(principal, patient_id))
+        self._policy.require(principal, "coverage.read", await self._standing.to_patient(principal, patient_id))
         async with self._database.transaction() as tx:
             await tx.audit(
                 "coverage.list",
@@ -91,11 +93,12 @@ class Claims:
 
     async def submit(self, principal: Principal, invoice_id: UUID, coverage_id: UUID) -> Claim:
         """Claim what is outstanding. Raises NotFound, Forbidden, InvoiceNotClaimable."""
+        standing = await self._standing.to_invoice(principal, invoice_id)
         async with self._database.transaction() as tx:
             invoice = await self._repository.invoice(tx, invoice_id, lock=True)
             if invoice is None:
                 raise NotFound()
-            self._policy.require(principal, "claim.make", relations(principal, invoice))
+            self._policy.require(principal, "claim.make", relations(principal, invoice) or standing)
             coverage = await self._repository.coverage(tx, coverage_id)
             if coverage is None or coverage.patient_id != invoice.patient_id:
                 raise NotFound("This patient has no such coverage")
@@ -126,11 +129,12 @@ class Claims:
 
     async def claims(self, principal: Principal, invoice_id: UUID) -> list[Claim]:
         """Raises NotFound, Forbidden."""
+        standing = await self._standing.to_invoice(principal, invoice_id)
         async with self._database.reading() as tx:
             invoice = await self._repository.invoice(tx, invoice_id)
             if invoice is None:
                 raise NotFound()
-            self._policy.require(principal, "claim.read", relations(principal, invoice))
+            self._policy.require(principal, "claim.read", relations(principal, invoice) or standing)
             return await self._repository.claims(tx, invoice_id)
 
     async def decide(self) -> int:

@@ -11,7 +11,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from billing import amounts, ledger
-from billing.access import relations
+from billing.access import Standing, relations
 from billing.amounts import Line
 from billing.errors import InvoiceNotAdjustable
 from billing.events import InvoiceAdjusted, InvoiceDue, InvoicePaid, InvoiceVoid
@@ -44,6 +44,7 @@ class Invoices:
         policy: Policy,
         vault: Vault,
         people: People,
+        standing: Standing,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -51,6 +52,7 @@ class Invoices:
         self._policy = policy
         self._vault = vault
         self._people = people
+        self._standing = standing
 
     # Following the visit
 
@@ -150,17 +152,21 @@ class Invoices:
 
     async def view(self, principal: Principal, invoice_id: UUID) -> InvoiceView:
         """Raises NotFound, Forbidden."""
+        standing = await self._standing.to_invoice(principal, invoice_id)
         async with self._database.transaction() as tx:
             invoice = await self._repository.invoice(tx, invoice_id)
             if invoice is None:
                 raise NotFound()
-            self._policy.require(principal, "invoice.read", relations(principal, invoice))
+            self._policy.require(principal, "invoice.read", relations(principal, invoice) or standing)
             await self._audit(tx, principal, "invoice.read", invoice)
         return (await self.show([invoice]))[0]
 
     async def search(self, principal: Principal, wanted: InvoiceFilter) -> tuple[list[InvoiceView], UUID | None]:
-        """Newest first, and the next page's cursor. Patients and practitioners see their own. Raises Forbidden."""
-        scope = self._scope(principal, wanted)
+        """Newest first, and the next page's cursor. Raises Forbidden.
+
+        Patients see their own, or those of one they act for; practitioners their own.
+        """
+        scope = await self._scope(principal, wanted)
         async with self._database.transaction() as tx:
             rows = await self._repository.search_invoices(tx, replace(scope, limit=wanted.limit + 1))
             page = rows[: wanted.limit]
@@ -249,11 +255,15 @@ class Invoices:
             return (Line("Erased", invoice.total_minor),)
         return tuple(Line(description, amount) for description, amount in json.loads(text))
 
-    def _scope(self, principal: Principal, wanted: InvoiceFilter) -> InvoiceFilter:
+    async def _scope(self, principal: Principal, wanted: InvoiceFilter) -> InvoiceFilter:
         if self._policy.allows(principal, "invoice.list"):
             return wanted
         if principal.role == "patient" and wanted.patient_id in (None, principal.id):
             return replace(wanted, patient_id=principal.id)
+        if principal.role == "patient" and wanted.patient_id is not None:
+            held = await self._standing.to_patient(principal, wanted.patient_id)
+            self._policy.require(principal, "invoice.read", held)
+            return wanted
         if principal.role == "practitioner":
             return replace(wanted, practitioner_id=principal.id)
         raise Forbidden("You may list your own invoices")

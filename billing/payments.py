@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from billing import ledger
-from billing.access import relations
+from billing.access import Standing, relations
 from billing.errors import IdempotencyKeyTaken, InvoiceNotPayable, PaymentNotRefundable, RefundExceedsPayment
 from billing.events import PaymentFailed, PaymentRefunded, PaymentSucceeded
 from billing.gateways import Gateway, Outcome
@@ -47,6 +47,7 @@ class Payments:
         vault: Vault,
         invoices: Invoices,
         gateways: Mapping[str, Gateway],
+        standing: Standing,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -55,6 +56,7 @@ class Payments:
         self._vault = vault
         self._invoices = invoices
         self._gateways = gateways
+        self._standing = standing
 
     async def process(
         self, principal: Principal, invoice_id: UUID, gateway_name: str, method: Mapping[str, str], key: str
@@ -66,11 +68,12 @@ class Payments:
         gateway = self._gateways.get(gateway_name)
         if gateway is None:
             raise InvalidInput.of("gateway", "There is no such way to pay")
+        standing = await self._standing.to_invoice(principal, invoice_id)
         async with self._database.transaction() as tx:
             invoice = await self._repository.invoice(tx, invoice_id, lock=True)
             if invoice is None:
                 raise NotFound()
-            self._policy.require(principal, "payment.make", relations(principal, invoice))
+            self._policy.require(principal, "payment.make", relations(principal, invoice) or standing)
             if gateway.staff_only:
                 self._policy.require(principal, "payment.take_cash")
             payment = await self._repository.payment_by_key(tx, principal.id, key)
@@ -129,7 +132,8 @@ class Payments:
             invoice = await self._repository.invoice(tx, payment.invoice_id) if payment else None
         if payment is None or invoice is None:
             raise NotFound()
-        self._policy.require(principal, "invoice.read", relations(principal, invoice))
+        standing = relations(principal, invoice) or await self._standing.to_patient(principal, invoice.patient_id)
+        self._policy.require(principal, "invoice.read", standing)
         return payment
 
     async def of_invoice(self, principal: Principal, invoice_id: UUID) -> list[Payment]:
@@ -139,7 +143,8 @@ class Payments:
             payments = await self._repository.payments_of(tx, invoice_id)
         if invoice is None:
             raise NotFound()
-        self._policy.require(principal, "invoice.read", relations(principal, invoice))
+        standing = relations(principal, invoice) or await self._standing.to_patient(principal, invoice.patient_id)
+        self._policy.require(principal, "invoice.read", standing)
         return payments
 
     async def reconcile(self) -> int:

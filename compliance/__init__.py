@@ -23,6 +23,7 @@ from core.context import Context
 from core.database import Database
 from core.security.master import MasterKey
 from core.security.policy import ACCOUNTS
+from core.security.proxies import Authority, Nobody
 from core.settings import Settings
 
 SEAL_EVERY_S = 1.0
@@ -56,7 +57,11 @@ class NoVisits:
 
 
 def setup(
-    context: Context, people: People, parts: Sequence[PersonData] = (), visits: Visits | None = None
+    context: Context,
+    people: People,
+    parts: Sequence[PersonData] = (),
+    visits: Visits | None = None,
+    authority: Authority | None = None,
 ) -> Compliance:
     """Rules, routes and jobs; nothing is asked of the database yet."""
     database: Database = context.database("compliance")
@@ -66,7 +71,8 @@ def setup(
     policy.allow("audit.search", "auditor", "admin")
     breaking.allow(policy)
     context.routes.append(build_routes(audit))
-    consents = Consents(database, policy, context.clock, settings.presumed_consents)
+    consents = Consents(database, policy, context.clock, settings.presumed_consents, authority or Nobody())
+    policy.allow("consent.for", "patient", relation=("self", "proxy_read"))
     privacy, keys = settings.privacy, audit_keys(settings)
     exports = Exports(database, policy, context.files, context.clock, parts, privacy.export_s)
     erasures = Erasures(

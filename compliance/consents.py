@@ -16,6 +16,7 @@ from core.errors import ConsentMissing, ConsentTextChanged, InvalidInput
 from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import Principal
+from core.security.proxies import Authority, Nobody, to_patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +40,46 @@ class Consent:
 
 
 class Consents:
-    """``presumed`` are the kinds that stand as long as nobody has said no."""
+    """``presumed`` are the kinds that stand as long as nobody has said no; ``authority``: who speaks for a patient."""
 
     def __init__(
-        self, database: Database, policy: Policy, clock: Clock, presumed: frozenset[str] = frozenset()
+        self,
+        database: Database,
+        policy: Policy,
+        clock: Clock,
+        presumed: frozenset[str] = frozenset(),
+        authority: Authority | None = None,
     ) -> None:
         self._database = database
         self._policy = policy
         self._clock = clock
         self._presumed = presumed
+        self._authority = authority or Nobody()
 
-    async def of(self, principal: Principal) -> list[Consent]:
-        """One's own, all that was ever said, newest first."""
-        self._policy.require(principal, "consent.own", ["self"])
+    async def of(self, principal: Principal, patient_id: UUID | None = None) -> list[Consent]:
+        """One's own, or a patient's whom one acts for: all that was ever said, newest first. Raises Forbidden."""
+        whose = await self._whose(principal, patient_id)
         async with self._database.reading() as tx:
-            rows = await tx.fetch(
-                "SELECT * FROM consents WHERE person_id = $1 ORDER BY id DESC LIMIT 200", principal.id
-            )
+            rows = await tx.fetch("SELECT * FROM consents WHERE person_id = $1 ORDER BY id DESC LIMIT 200", whose)
         return [_consent(row) for row in rows]
 
-    async def say(self, principal: Principal, kind: Kind, *, given: bool, version: int, language: str) -> Consent:
-        """Raises ConsentTextChanged when it is not the version in force that was read, InvalidInput for no text."""
-        self._policy.require(principal, "consent.own", ["self"])
-        return await self._say(principal, principal.id, kind, given, version, language, "page")
+    async def say(
+        self,
+        principal: Principal,
+        kind: Kind,
+        *,
+        given: bool,
+        version: int,
+        language: str,
+        patient_id: UUID | None = None,
+    ) -> Consent:
+        """For oneself, or for a patient whom one acts for; who said it is kept with it.
+
+        Raises Forbidden, ConsentTextChanged when it is not the version in force that was read, InvalidInput for no
+        text.
+        """
+        whose = await self._whose(principal, patient_id)
+        return await self._say(principal, whose, kind, given, version, language, "page")
 
     async def given_at_visit(
         self, principal: Principal, person_id: UUID, kind: Kind, *, version: int, language: str
@@ -114,6 +132,13 @@ class Consents:
                 details={"kind": kind, "version": version, "language": language, "text": text.digest.hex()},
             )
         return said
+
+    async def _whose(self, principal: Principal, patient_id: UUID | None) -> UUID:
+        if patient_id in (None, principal.id):
+            self._policy.require(principal, "consent.own", ["self"])
+            return principal.id
+        self._policy.require(principal, "consent.for", await to_patient(principal, patient_id, self._authority))
+        return patient_id
 
     async def require(self, person_id: UUID, kind: Kind) -> None:
         """The one check, for whoever needs a consent. Raises ConsentMissing."""

@@ -40,6 +40,7 @@ def build_rights_routes(
     routes = Routes("compliance")
     _break_glass(routes, emergency)
     _consents(routes, consents)
+    _consents_for(routes, consents)
     _exports(routes, exports)
     _erasures(routes, erasures)
     _research(routes, research)
@@ -107,6 +108,36 @@ def _consents(routes: Routes, consents: Consents) -> None:
             raise NotFound()
         body = call.body
         said = await consents.say(call.principal, kind, given=body.given, version=body.version, language=body.language)
+        return ConsentView.of(said)
+
+
+def _consents_for(routes: Routes, consents: Consents) -> None:
+    @routes.get("/patients/{id}/consents", action="consent.for", returns=ConsentList, errors=(Forbidden,))
+    async def of_patient(call: Call[None, None]) -> ConsentList:
+        """What was agreed to and withdrawn for a patient whom one acts for, newest first."""
+        return ConsentList(items=[ConsentView.of(each) for each in await consents.of(call.principal, call.id())])
+
+    @routes.put(
+        "/patients/{id}/consents/{kind}",
+        action="consent.for",
+        body=SayConsent,
+        returns=ConsentView,
+        errors=(Forbidden, NotFound, TextChanged),
+    )
+    async def say_for(call: Call[SayConsent, None]) -> ConsentView:
+        """Agree, or withdraw, for a patient whom one acts for: it counts from now on."""
+        kind = next((each for each in KINDS if each == call.request.match_info["kind"]), None)
+        if kind is None:
+            raise NotFound()
+        body = call.body
+        said = await consents.say(
+            call.principal,
+            kind,
+            given=body.given,
+            version=body.version,
+            language=body.language,
+            patient_id=call.id(),
+        )
         return ConsentView.of(said)
 
 

@@ -6,7 +6,7 @@ from core.context import Context
 from core.security.policy import ACCOUNTS
 from notifications.mail import Mailer
 from notifications.namespace import REFRESH, LiveNotices
-from notifications.ports import Appointments, People, Sessions, Verifications
+from notifications.ports import Actors, Appointments, Nobody, People, Sessions, Verifications
 from notifications.repository import Repository
 from notifications.routes import build_routes
 from notifications.service import Notifications
@@ -17,9 +17,18 @@ REMINDERS_EVERY_S = 5.0
 
 
 def setup(
-    context: Context, *, people: People, appointments: Appointments, verifications: Verifications, sessions: Sessions
+    context: Context,
+    *,
+    people: People,
+    appointments: Appointments,
+    verifications: Verifications,
+    sessions: Sessions,
+    actors: Actors | None = None,
 ) -> Notifications:
-    """Build the module over the context: rules, routes, the live namespace, subscribers and jobs."""
+    """Build the module over the context: rules, routes, the live namespace, subscribers and jobs.
+
+    ``actors``: who is told for a patient; nobody else, where it is not given.
+    """
     context.policy.allow("notice.read", "patient", "practitioner", "desk", "admin", "auditor")
     context.policy.allow("delivery.list", "desk", "admin")
     live = LiveNotices(
@@ -39,6 +48,7 @@ def setup(
         people=people,
         appointments=appointments,
         verifications=verifications,
+        actors=actors or Nobody(),
     )
     context.routes.append(build_routes(service))
     subscribe(context.subscriptions, service)

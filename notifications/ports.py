@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from core.security.policy import Relation
 from core.security.principal import Principal
 
 
@@ -20,6 +21,7 @@ class Person:
     email: str
     language: str
     time_zone: str
+    has_account: bool = True  # without one nobody reads what is told them
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,27 @@ class People(Protocol):
 
 class Appointments(Protocol):
     async def get(self, appointment_id: UUID) -> Appointment | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Somebody who acts for a patient now, and how: some of proxy_book, proxy_attend, proxy_read."""
+
+    person_id: UUID
+    relations: frozenset[Relation]
+
+
+class Actors(Protocol):
+    async def acting(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Actor]]:
+        """Who acts for each of the patients; those for whom nobody does are left out."""
+        ...
+
+
+class Nobody:
+    """Where nobody acts for anybody."""
+
+    async def acting(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Actor]]:
+        return {}
 
 
 class Verifications(Protocol):

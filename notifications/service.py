@@ -18,13 +18,13 @@ from core.database import Database, Transaction
 from core.errors import NotFound
 from core.ics import Method
 from core.ids import uuid7
-from core.security.policy import Policy
+from core.security.policy import Policy, Relation
 from core.security.principal import Principal
 from core.security.vault import KeyDestroyed, Vault
 from notifications import reminders, templates
 from notifications.mail import Connection, Letter, Mailer, MailRefused, MailServerAway
 from notifications.personal import Personal
-from notifications.ports import Appointments, People, Person, Verifications
+from notifications.ports import Actors, Appointments, People, Person, Verifications
 from notifications.repository import Delivery, Repository, StoredNotice
 from scheduling.events import AppointmentFact
 
@@ -45,6 +45,10 @@ CALENDAR_METHODS: Mapping[str, Method] = {
     "appointment.rescheduled": "REQUEST",
     "appointment.cancelled": "CANCEL",
 }
+# Who is told of a patient's visits, their bills, and what is in their record, beside the patient.
+VISITS: frozenset[Relation] = frozenset({"proxy_book", "proxy_attend"})
+BILLS: frozenset[Relation] = frozenset({"proxy_book"})
+RECORD: frozenset[Relation] = frozenset({"proxy_read"})
 OPEN_STATUSES = frozenset({"booked", "arrived", "checked-in"})
 
 
@@ -89,6 +93,8 @@ class Telling:
     link: str | None = None
     template: str | None = None
     mail: bool = True
+    also: frozenset[Relation] = frozenset()  # whoever acts for the person in one of these ways is told too
+    acted_for: UUID | None = None  # then it is about that patient, and this person acts for them
 
 
 Emit = Callable[[Sequence[tuple[UUID, Notice]]], Awaitable[None]]
@@ -114,6 +120,7 @@ class Notifications:
         people: People,
         appointments: Appointments,
         verifications: Verifications,
+        actors: Actors,
     ) -> None:
         self._database = database
         self._repository = repository
@@ -126,19 +133,27 @@ class Notifications:
         self._people = people
         self._appointments = appointments
         self._verifications = verifications
+        self._actors = actors
         self.personal = Personal(database)
 
     # Telling
 
     async def tell(self, tx: Transaction, *tellings: Telling) -> None:
-        """A notice for each, in their language and zone; live after the commit. Nobody unknown, nobody erased."""
-        people = await self._people.get(sorted({each for one in tellings for each in (one.person_id, one.other_id)}))
+        """A notice for each, in their language and zone, and for those who act for them; live after the commit.
+
+        Nobody unknown, nobody erased, nobody without an account.
+        """
+        tellings = (*tellings, *await self._to_actors(tellings))
+        ids = {each for one in tellings for each in (one.person_id, one.other_id, one.acted_for) if each is not None}
+        people = await self._people.get(sorted(ids))
+        tellings = tuple(each for each in tellings if each.person_id in people and people[each.person_id].has_account)
         await self._vault.prepare(each.person_id for each in tellings if each.person_id in people)
         stored: list[tuple[StoredNotice, Sequence[str]]] = []
         told: list[tuple[UUID, Notice]] = []
         for each in tellings:
             person = people.get(each.person_id)
-            notice = None if person is None else self._notice(each, person, people.get(each.other_id))
+            whose = people.get(each.acted_for) if each.acted_for else None
+            notice = None if person is None else self._notice(each, person, people.get(each.other_id), whose)
             if notice is None:
                 continue
             try:
@@ -157,9 +172,20 @@ class Notifications:
 
         tx.after_commit(partial(self._emit, told))
 
-    def _notice(self, telling: Telling, person: Person, other: Person | None) -> Notice:
+    async def _to_actors(self, tellings: Sequence[Telling]) -> list[Telling]:
+        acting = await self._actors.acting(sorted({each.person_id for each in tellings if each.also}))
+        return [
+            replace(each, person_id=actor.person_id, acted_for=each.person_id, also=frozenset())
+            for each in tellings
+            for actor in acting.get(each.person_id, ())
+            if each.also & actor.relations
+        ]
+
+    def _notice(self, telling: Telling, person: Person, other: Person | None, whose: Person | None) -> Notice:
         values = {"other": "" if other is None else other.name, **_values(person, telling)}
         title, body = templates.render(telling.template or telling.kind, person.language, values)
+        if whose is not None:
+            body = templates.for_somebody(person.language, whose.name, body)
         link = telling.link or f"/visits/{telling.appointment_id}"
         return Notice(uuid7(), telling.kind, title, body, link, self._clock.now(), None)
 
@@ -235,7 +261,7 @@ class Notifications:
                     patient = each.person_id == appointment.patient_id
                     other_id = appointment.practitioner_id if patient else appointment.patient_id
                     reminder = Telling("reminder", each.person_id, other_id, each.appointment_id, each.start)
-                    await self.tell(tx, replace(reminder, mail=patient))
+                    await self.tell(tx, replace(reminder, mail=patient, also=VISITS if patient else frozenset()))
                     told += 1
                 await self._repository.settle_reminder(tx, each, "sent" if stands else "void")
         return told

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from billing.events import (
     BillingFact,
@@ -18,8 +19,16 @@ from compliance.events import BreakGlassOpened
 from consultations.events import ConsultationStarted, InterpreterRequested, PatientRecalled, PatientWaiting
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
-from identity.events import PasswordResetRequested, RegistrationRepeated, SecurityChanged, VerificationRequested
-from notifications.service import Notifications, Telling
+from identity.events import (
+    PasswordResetRequested,
+    ProxyEnded,
+    ProxyGranted,
+    ProxyInvited,
+    RegistrationRepeated,
+    SecurityChanged,
+    VerificationRequested,
+)
+from notifications.service import BILLS, RECORD, VISITS, Notifications, Telling
 from records.events import PrescriptionIssued
 from scheduling.events import (
     AppointmentBooked,
@@ -41,16 +50,17 @@ def subscribe(subscriptions: Subscriptions, service: Notifications) -> None:
     _visits(subscriptions, service)
     _money(subscriptions, service)
     _accounts(subscriptions, service)
+    _family(subscriptions, service)
 
 
 def _both(fact: AppointmentFact, practitioner_template: str | None = None) -> tuple[Telling, Telling]:
-    patient = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, fact.start)
-    turned = replace(patient, person_id=fact.practitioner_id, other_id=fact.patient_id)
+    patient = _patient(fact)
+    turned = replace(patient, person_id=fact.practitioner_id, other_id=fact.patient_id, also=frozenset())
     return patient, replace(turned, template=practitioner_template)
 
 
 def _patient(fact: AppointmentFact) -> Telling:
-    return Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, fact.start)
+    return Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, fact.start, also=VISITS)
 
 
 def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
@@ -100,7 +110,8 @@ def _visits(subscriptions: Subscriptions, service: Notifications) -> None:
 
     async def recalled(tx: Transaction, fact: PatientRecalled, envelope: Envelope) -> None:
         # By mail too: who is called back has no page of ours open.
-        await service.tell(tx, Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id))
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, also=VISITS)
+        await service.tell(tx, telling)
 
     async def interpreter(tx: Transaction, fact: InterpreterRequested, envelope: Envelope) -> None:
         telling = Telling(fact.name, fact.person_id, fact.practitioner_id, fact.appointment_id)
@@ -108,11 +119,12 @@ def _visits(subscriptions: Subscriptions, service: Notifications) -> None:
         await service.tell(tx, replace(telling, link="/interpreting", mail=False))
 
     async def started(tx: Transaction, fact: ConsultationStarted, envelope: Envelope) -> None:
-        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id)
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, also=VISITS)
         await service.tell(tx, replace(telling, mail=False))
 
     async def prescribed(tx: Transaction, fact: PrescriptionIssued, envelope: Envelope) -> None:
-        await service.tell(tx, Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id))
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, also=RECORD)
+        await service.tell(tx, telling)
 
     subscriptions.on(GROUP, PatientWaiting, waiting)
     subscriptions.on(GROUP, PatientRecalled, recalled)
@@ -125,7 +137,7 @@ def _money(subscriptions: Subscriptions, service: Notifications) -> None:
     async def tell(
         tx: Transaction, fact: BillingFact, *, amount: tuple[int, str] | None = None, mail: bool = True
     ) -> None:
-        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id)
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, also=BILLS)
         await service.tell(tx, replace(telling, amount=amount, link=f"/invoices/{fact.invoice_id}", mail=mail))
 
     async def due(tx: Transaction, fact: InvoiceDue, envelope: Envelope) -> None:
@@ -169,10 +181,39 @@ def _accounts(subscriptions: Subscriptions, service: Notifications) -> None:
         await service.write_letter(tx, f"account.{fact.what}", fact.person_id, fact.change_id)
 
     async def emergency(tx: Transaction, fact: BreakGlassOpened, envelope: Envelope) -> None:
-        await service.tell(tx, Telling(fact.name, fact.patient_id, fact.person_id, None, link="/privacy"))
+        telling = Telling(fact.name, fact.patient_id, fact.person_id, None, link="/privacy", also=RECORD)
+        await service.tell(tx, telling)
 
     subscriptions.on(GROUP, VerificationRequested, verification)
     subscriptions.on(GROUP, BreakGlassOpened, emergency)
     subscriptions.on(GROUP, PasswordResetRequested, reset)
     subscriptions.on(GROUP, RegistrationRepeated, repeated)
     subscriptions.on(GROUP, SecurityChanged, changed)
+
+
+def _family(subscriptions: Subscriptions, service: Notifications) -> None:
+    """Each is told of what others did; who did it knows."""
+
+    async def invited(tx: Transaction, fact: ProxyInvited, envelope: Envelope) -> None:
+        if fact.invited_id is not None:
+            await service.tell(tx, Telling(fact.name, fact.invited_id, fact.patient_id, None, link="/family"))
+
+    async def granted(tx: Transaction, fact: ProxyGranted, envelope: Envelope) -> None:
+        await service.tell(tx, *_but(fact.by, _pair(fact)))
+
+    async def ended(tx: Transaction, fact: ProxyEnded, envelope: Envelope) -> None:
+        await service.tell(tx, *_but(fact.by, _pair(fact)))
+
+    subscriptions.on(GROUP, ProxyInvited, invited)
+    subscriptions.on(GROUP, ProxyGranted, granted)
+    subscriptions.on(GROUP, ProxyEnded, ended)
+
+
+def _pair(fact: ProxyGranted | ProxyEnded) -> tuple[Telling, Telling]:
+    patient = Telling(fact.name, fact.patient_id, fact.proxy_id, None, link="/family")
+    proxy = replace(patient, person_id=fact.proxy_id, other_id=fact.patient_id, template=f"{fact.name}.proxy")
+    return patient, proxy
+
+
+def _but(by: UUID | None, tellings: Sequence[Telling]) -> list[Telling]:
+    return [each for each in tellings if each.person_id != by]

@@ -134,6 +134,36 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "Vous pouvez lire la raison sous Confidentialité.",
         ),
     },
+    "proxy.invited": {
+        "en": ("Somebody asks for your help", "You are asked to act for {other}. Answer under Family."),
+        "fr": ("On vous demande votre aide", "On vous demande d'agir pour {other}. Répondez sous Famille."),
+    },
+    "proxy.granted": {
+        "en": (
+            "Somebody may now act for you",
+            "{other} may now act for you. You see what they may do, and can end it at any time, under Family.",
+        ),
+        "fr": (
+            "Quelqu'un peut maintenant agir pour vous",
+            "{other} peut maintenant agir pour vous. Vous voyez ce qui est permis, et pouvez y mettre fin à tout "
+            "moment, sous Famille.",
+        ),
+    },
+    "proxy.granted.proxy": {
+        "en": ("You may now act for somebody", "You may now act for {other}. What you may do stands under Family."),
+        "fr": (
+            "Vous pouvez maintenant agir pour quelqu'un",
+            "Vous pouvez maintenant agir pour {other}. Ce qui est permis se trouve sous Famille.",
+        ),
+    },
+    "proxy.ended": {
+        "en": ("Somebody no longer acts for you", "{other} may not act for you any more."),
+        "fr": ("Quelqu'un n'agit plus pour vous", "{other} ne peut plus agir pour vous."),
+    },
+    "proxy.ended.proxy": {
+        "en": ("You no longer act for somebody", "You may not act for {other} any more."),
+        "fr": ("Vous n'agissez plus pour quelqu'un", "Vous ne pouvez plus agir pour {other}."),
+    },
     "account.password_reset_requested": {
         "en": (
             "Set a new password",
@@ -276,6 +306,11 @@ def mail_text(language: str, name: str, body: str, link: str) -> str:
     """The whole text of an email."""
     greeting, opening, ending = _MAIL[known_language(language)]
     return f"{greeting.format(name=name)}\n\n{body}\n\n{opening.format(link=link)}\n\n-- \n{ending}\n"
+
+
+def for_somebody(language: str, name: str, body: str) -> str:
+    """A notice's body for whoever acts for the person it is about."""
+    return f"Pour {name} : {body}" if known_language(language) == "fr" else f"For {name}: {body}"
 
 
 def calendar_title(language: str) -> str:

@@ -53,12 +53,12 @@ def setup(
     prescriptions = PrescriptionService(
         database, context.vault, context.policy, context.clock, care=care, people=people, appointments=appointments
     )
-    context.policy.allow("record.read", "patient", relation="self")
+    context.policy.allow("record.read", "patient", relation=("self", "proxy_read"))
     context.policy.allow("record.read", "practitioner", relation=("care", "break_glass"))
     context.policy.allow("record.update", "practitioner", relation="care")
     context.policy.allow("prescription.issue", "practitioner", relation="own")
     context.policy.allow("prescription.list_issued", "practitioner", relation="own")
-    context.policy.allow("prescription.read", "patient", relation="self")
+    context.policy.allow("prescription.read", "patient", relation=("self", "proxy_read"))
     context.policy.allow("prescription.read", "practitioner", relation=("care", "break_glass"))
     context.routes.append(build_routes(record, prescriptions))
     subscribe(context.subscriptions, record)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from core.security.proxies import Authority
 
-class Care(Protocol):
+
+class Care(Authority, Protocol):
+    """Who cares for a patient, and who acts for one."""
+
     async def care_relation(self, practitioner_id: UUID, patient_id: UUID) -> bool:
         """True while the practitioner has an appointment with the patient, or has had one."""
         ...

@@ -17,6 +17,7 @@ from core.errors import Forbidden, InvalidInput, VersionConflict
 from core.ids import uuid7
 from core.security.policy import Policy, Relation
 from core.security.principal import Principal
+from core.security.proxies import to_patient
 from core.security.vault import Vault
 from records import repository
 from records.documents import Blob, DocumentStore
@@ -71,7 +72,7 @@ async def standing(care: Care, principal: Principal, patient_id: UUID) -> tuple[
     if principal.person_id == patient_id:
         found.add("self")
     if principal.role != "practitioner":
-        return found, None
+        return found | set(await to_patient(principal, patient_id, care)), None
     if await care.care_relation(principal.id, patient_id):
         found.add("care")
         return found, None

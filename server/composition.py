@@ -58,13 +58,14 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         appointments=for_records.Appointments(modules),
         consultations=for_records.Consultations(modules),
     )
-    modules.billing = billing.setup(context, people=names)
+    modules.billing = billing.setup(context, people=names, authority=authority)
     modules.notifications = notifications.setup(
         context,
         people=for_notifications.People(modules),
         appointments=for_notifications.Appointments(modules),
         verifications=for_notifications.Verifications(modules),
         sessions=for_notifications.Sessions(modules),
+        actors=for_notifications.Actors(modules),
     )
     analytics.setup(context)
     modules.compliance = compliance.setup(
@@ -72,6 +73,7 @@ def compose(context: Context, roles: frozenset[str]) -> Modules:
         people=for_compliance.People(modules),
         parts=parts_of(modules, context),
         visits=for_compliance.ResearchVisits(modules),
+        authority=authority,
     )
     modules.signaling = signaling.setup(
         context,

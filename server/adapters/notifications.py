@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.security.principal import Principal
-from notifications.ports import Appointment, Person
+from notifications.ports import Actor, Appointment, Person
 
 if TYPE_CHECKING:
     from server.services import Modules
@@ -20,8 +20,18 @@ class People:
     async def get(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
         found = await self._modules.identity.directory.people(ids)
         return {
-            each.id: Person(each.id, each.name, each.email, each.language, each.time_zone) for each in found.values()
+            each.id: Person(each.id, each.name, each.email, each.language, each.time_zone, each.has_account)
+            for each in found.values()
         }
+
+
+class Actors:
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    async def acting(self, patient_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Actor]]:
+        found = await self._modules.identity.proxies.acting(patient_ids)
+        return {patient_id: [Actor(*each) for each in actors] for patient_id, actors in found.items()}
 
 
 class Appointments:

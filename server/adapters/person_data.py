@@ -17,6 +17,7 @@ from core.clock import Clock, rfc3339
 from core.context import Context
 from core.errors import NotFound
 from core.security.principal import Principal
+from identity.family_schemas import FamilyBody
 from records.schemas import PatientRecord, Prescription, RecordEntry
 from scheduling.schemas import AppointmentBody
 
@@ -63,7 +64,9 @@ class Account(Part):
     name = "account"
 
     async def collect(self, person_id: UUID) -> Mapping[str, Any]:
-        person, contact = await self._modules.identity.directory.me(themselves(person_id))
+        identity = self._modules.identity
+        person, contact = await identity.directory.me(themselves(person_id))
+        family = await identity.family.mine(themselves(person_id))
         return {
             "id": person.id,
             "name": person.name,
@@ -75,6 +78,7 @@ class Account(Part):
             "phone": contact.phone,
             "birth_date": contact.birth_date,
             "created_at": person.created_at,
+            "family": FamilyBody.of(family).model_dump(mode="json"),
         }
 
     async def hinders(self, person_id: UUID) -> str | None:

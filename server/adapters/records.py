@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from records.ports import AppointmentInfo
+from server.adapters.people import Authority
 
 if TYPE_CHECKING:
     from server.services import Modules
 
 
-class Care:
-    def __init__(self, modules: Modules) -> None:
-        self._modules = modules
+class Care(Authority):
+    """Port ``records.ports.Care``."""
 
     async def care_relation(self, practitioner_id: UUID, patient_id: UUID) -> bool:
         return await self._modules.identity.directory.care_relation(practitioner_id, patient_id)

@@ -20,6 +20,7 @@ from consultations.events import ConsultationCompleted
 from core.context import Context
 from core.events import Envelope
 from core.ids import uuid7
+from core.security.policy import Relation
 from core.security.principal import Principal, Role
 from core.settings import Mongo
 from core.settings import Records as RecordSettings
@@ -61,6 +62,9 @@ class Neighbours:
 
     async def emergency(self, practitioner_id: UUID, patient_id: UUID) -> UUID | None:
         return None
+
+    async def over(self, person_id: UUID, patient_id: UUID) -> frozenset[Relation]:
+        return frozenset()
 
     async def names(self, ids: Sequence[UUID]) -> Mapping[UUID, str]:
         return {each: f"Person {each.hex[-4:]}" for each in ids}
