@@ -37,13 +37,13 @@ async def house(make_context: MakeContext, make_client: MakeClient, clock: Moved
 
 async def everything(house: Household, who: str, patient: str, visit: str) -> dict[str, int]:
     """The status of each thing that somebody may want to do for a patient."""
-    invoice, doctor = str(uuid7()), str(house.id("doctor"))
+    invoice = str(uuid7())
     calls: dict[str, tuple[str, str, Any]] = {
         "list": ("GET", f"/appointments?patient_id={patient}", None),
         "see": ("GET", f"/appointments/{visit}", None),
         "hold": (
             "POST",
-            "/holds",
+            "/appointments/holds",
             {"practitioner_id": str(house.id("doctor")), "patient_id": patient, "start": _far()},
         ),
         "waitlist": ("GET", f"/waitlist?patient_id={patient}", None),
