@@ -55,6 +55,17 @@ export const api = {
   setRoles: (id: T.Id, roles: T.Role[]) => send<T.Person>("PUT", `/people/${id}/roles`, { roles }),
   setActive: (id: T.Id, active: boolean) => send<T.Person>("POST", `/people/${id}/${active ? "activate" : "deactivate"}`),
   setLicence: (id: T.Id, input: { verified: boolean; published: boolean; expires_on: string | null }) => send<T.Person>("PUT", `/practitioners/${id}/licence`, input),
+  family: () => get<T.Family>("/family"),
+  addDependant: (input: { name: string; birth_date: T.DateOnly }) => send<T.Proxy>("POST", "/family/dependants", input),
+  inviteProxy: (input: { patient_id?: T.Id; email: string; kind: "parent" | "carer"; scopes: T.ProxyScope[]; until?: T.Time }) =>
+    send<T.ProxyInvitation>("POST", "/family/invitations", input),
+  acceptProxy: (invitation: T.Id) => send<T.Proxy>("POST", `/family/invitations/${invitation}/accept`),
+  declineProxy: (invitation: T.Id) => send<void>("DELETE", `/family/invitations/${invitation}`),
+  proxies: (patient: T.Id) => get<{ items: T.Proxy[] }>(`/patients/${patient}/proxies`),
+  recordProxy: (patient: T.Id, input: { proxy_id: T.Id; kind: T.ProxyKind; scopes: T.ProxyScope[]; until?: T.Time }) =>
+    send<T.Proxy>("POST", `/patients/${patient}/proxies`, input),
+  verifyProxy: (id: T.Id) => send<T.Proxy>("POST", `/proxies/${id}/verify`),
+  endProxy: (id: T.Id, note?: string) => send<T.Proxy>("POST", `/proxies/${id}/end`, note ? { note } : {}),
   demo: () => get<T.Demo>("/demo"),
 
   // scheduling

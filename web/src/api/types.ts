@@ -80,7 +80,7 @@ export type Consultation = {
   id: Id; appointment_id: Id; patient_id: Id; practitioner_id: Id;
   status: "planned" | "in-progress" | "completed" | "cancelled";
   started_at: Time | null; ended_at: Time | null; completed_at: Time | null; summary: string | null; outcome: string | null;
-  participants: { name: string; role: string; joined_at: Time; left_at: Time | null }[];
+  participants: { name: string; for_name?: string | null; role: string; joined_at: Time; left_at: Time | null }[];
   attendance: { outcome: string | null; evidence: object };
   chat: ChatMessage[]; prescriptions: Prescription[]; invoice: Invoice | null; recordings: object[];
 };
@@ -150,6 +150,21 @@ export type EmergencyAccess = {
   id: Id; person_id: Id; person_name: string | null; patient_id: Id; patient_name: string | null; reason: string | null;
   opened_at: Time; ends_at: Time; ended_at: Time | null; open: boolean;
 };
+export type ProxyKind = "parent" | "carer" | "legal";
+export type ProxyScope = "book" | "attend" | "read";
+export type ProxyState = "to_come" | "in_force" | "ended";
+export type ProxyEnd = "patient" | "proxy" | "granter" | "staff" | "until" | "of_age" | "erased";
+/** `proxy` acts for `patient`. */
+export type Proxy = {
+  id: Id; patient_id: Id; patient_name: string; proxy_id: Id; proxy_name: string; kind: ProxyKind; scopes: ProxyScope[]; state: ProxyState;
+  how: "added" | "invited" | "recorded"; country: string; since: Time; ends_at: Time | null; verified_at: Time | null; ended_at: Time | null;
+  end_reason: ProxyEnd | null; end_note: string | null;
+};
+export type ProxyInvitation = {
+  id: Id; patient_id: Id; patient_name: string; from_name: string; email: string; kind: ProxyKind; scopes: ProxyScope[]; until: Time | null;
+  expires_at: Time; to_me: boolean;
+};
+export type Family = { acts_for: Proxy[]; acted_for_by: Proxy[]; invitations: ProxyInvitation[]; email_verified: boolean };
 export type ConsentKind = "telehealth" | "recording" | "research";
 export type ConsentText = { kind: ConsentKind; version: number; language: string; title: string; body: string };
 export type Consent = { id: Id; kind: ConsentKind; given: boolean; stands: boolean; version: number; language: string; said_at: Time };

@@ -5,6 +5,7 @@ import { api } from "../api/client";
 import type { Role } from "../api/types";
 import { Avatar, Button, ButtonLink, Icon, Menu, useErrorText, useTheme, useToast, type IconName, type MenuAction } from "../design";
 import { useLanguage, useText, type Key } from "../i18n";
+import { useFamilyText } from "../family/text";
 import { usePrivacy } from "../privacy/text";
 import { useSession } from "../session";
 import { useNotices } from "./notices";
@@ -139,6 +140,7 @@ function ThemeSwitch() {
 function Account() {
   const t = useText();
   const privacy = usePrivacy();
+  const family = useFamilyText();
   const { user, signOut, accept } = useSession();
   const say = useToast();
   const explain = useErrorText();
@@ -156,6 +158,7 @@ function Account() {
   const actions: MenuAction[] = [
     { id: "profile", label: t("nav.profile"), icon: "user", href: "/profile" },
     { id: "security", label: t("nav.security"), icon: "shield", href: "/security" },
+    ...(user.role === "patient" ? [{ id: "family", label: family("nav"), icon: "people", href: "/family" } as MenuAction] : []),
     { id: "privacy", label: privacy("nav"), icon: "lock", href: "/privacy" },
     ...others.map((role): MenuAction => ({ id: `as-${role}`, label: t("nav.actAs", { role: t(`role.${role}`) }), icon: "people", onAction: () => void actAs(role) })),
     "separator",

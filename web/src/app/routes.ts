@@ -38,6 +38,7 @@ export const routes: Entry[] = [
   { path: "/interpreters", roles: desk, Page: lazy(() => import("../visit/Interpreters")) },
   { path: "/interpreting", Page: lazy(() => import("../visit/Interpreting")) },
   { path: "/mail", Page: lazy(() => import("../pages/Mail")) },
+  { path: "/family", roles: ["patient"], Page: lazy(() => import("../family/Family")) },
   { path: "/privacy", Page: lazy(() => import("../privacy/Privacy")) },
   { path: "/profile", Page: lazy(() => import("../pages/Profile")) },
 ];

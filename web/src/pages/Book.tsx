@@ -2,9 +2,12 @@ import { useRef, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import { api } from "../api/client";
 import { ApiError, newKey } from "../api/http";
-import type { Appointment, Person, Provider, SeriesConflict, Slot } from "../api/types";
+import type { Appointment, Id, Person, Provider, SeriesConflict, Slot } from "../api/types";
 import { useResource } from "../api/useResource";
 import { ActionButton, Avatar, Badge, Banner, Button, ButtonLink, Card, Countdown, Icon, Loaded, PageHeader, TextField, useErrorText } from "../design";
+import { useFamilyText } from "../family/text";
+import { useActsFor } from "../family/useFamily";
+import { Whose } from "../family/Whose";
 import { dateIn } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
@@ -35,6 +38,7 @@ export default function Book({ id }: { id: string }) {
 function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointment: Appointment) => void }) {
   const t = useText();
   const ts = useScheduling();
+  const tf = useFamilyText();
   const format = useFormat();
   const explain = useErrorText();
   const { user } = useSession();
@@ -43,6 +47,9 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
   const search = useSearch();
   const wanted = new URLSearchParams(search).get("start");
   const day = new URLSearchParams(search).get("date") ?? undefined;
+  const others = useActsFor("book");
+  const [chosen, setChosen] = useState<Id | null>(new URLSearchParams(search).get("for"));
+  const other = others.find((each) => each.patient_id === chosen);
   const [slot, setSlot] = useState<Slot | null>(wanted && !Number.isNaN(Date.parse(wanted)) ? { start: wanted, end: wanted } : null);
   const [picking, setPicking] = useState(slot === null);
   const first = slot ?? provider.next_slots[0];
@@ -54,7 +61,7 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
   const [failure, setFailure] = useState<string | null>(null);
   // One key per intention, so that pressing again after a lost answer books once.
   const intention = useRef({ text: "", key: "" });
-  const forWhom = staff ? (patient?.id ?? null) : user?.role === "patient" ? user.id : null;
+  const forWhom = staff ? (patient?.id ?? null) : user?.role === "patient" ? (other?.patient_id ?? user.id) : null;
 
   const gone = (error: ApiError) => {
     setFailure(explain(error));
@@ -73,7 +80,7 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
     if (!slot || !forWhom) return;
     setFailure(null);
     setConflicts([]);
-    const input = { practitioner_id: provider.id, start: slot.start, reason: reason.trim() || undefined, patient_id: staff ? forWhom : undefined };
+    const input = { practitioner_id: provider.id, start: slot.start, reason: reason.trim() || undefined, patient_id: staff || other ? forWhom : undefined };
     const text = JSON.stringify([input, repeat]);
     if (intention.current.text !== text) intention.current = { text, key: newKey() };
     try {
@@ -110,7 +117,7 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
               value={slot}
               onChange={choose}
               firstDay={day ?? firstFree}
-              none={forWhom ? <WaitlistJoin practitionerId={provider.id} from={day} patientId={staff ? forWhom : undefined} /> : null}
+              none={forWhom ? <WaitlistJoin practitionerId={provider.id} from={day} patientId={staff || other ? forWhom : undefined} /> : null}
             />
           ) : slot ? (
             <>
@@ -126,6 +133,11 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
             <h2>{ts("patient.title")}</h2>
             <PatientPicker value={patient} onChange={setPatient} />
             <RepeatFields value={repeat} onChange={setRepeat} />
+          </Card>
+        ) : null}
+        {others.length > 0 ? (
+          <Card className="stack">
+            <Whose label={tf("bookingFor")} others={others} value={other?.patient_id ?? null} onChange={setChosen} />
           </Card>
         ) : null}
         <Card className="stack">
@@ -148,6 +160,11 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
           </p>
         ) : null}
         {when ? <p className="visit-when">{when}</p> : null}
+        {other ? (
+          <p className="strong" data-testid="for-whom">
+            {tf("forPerson", { name: other.patient_name })}
+          </p>
+        ) : null}
         {holding.hold ? (
           <p className="hold" data-testid="hold">
             <Icon name="clock" size={18} />
@@ -203,12 +220,14 @@ function Done({ appointment, provider }: { appointment: Appointment; provider: P
   const t = useText();
   const format = useFormat();
   const ts = useScheduling();
+  const tf = useFamilyText();
   const { user } = useSession();
   const who = titled(provider);
   return (
     <div className="reading stack">
       <PageHeader title={t("book.done")} />
       <Banner tone="good">
+        {user?.role === "patient" && appointment.patient_id !== user.id ? <p className="strong">{tf("forPerson", { name: appointment.patient_name })}</p> : null}
         <p className="strong">
           {t("book.doneText", { name: who, day: format.day(appointment.start), clock: format.clockBoth(appointment.start, appointment.practitioner_time_zone) })}
         </p>

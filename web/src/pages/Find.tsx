@@ -1,9 +1,11 @@
 import { useEffect, useState } from "react";
 import { useLocation, useSearch } from "wouter";
 import { api } from "../api/client";
-import type { Provider, ProviderQuery } from "../api/types";
+import type { Id, Provider, ProviderQuery } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Avatar, Badge, Button, ButtonLink, Card, EmptyState, Loaded, PageHeader, Select, SkeletonList, TextField } from "../design";
+import { ActionButton, Avatar, Badge, Banner, Button, ButtonLink, Card, EmptyState, Loaded, PageHeader, Select, SkeletonList, TextField } from "../design";
+import { useFamilyText } from "../family/text";
+import { useActsFor } from "../family/useFamily";
 import { parseAmount } from "../format/money";
 import { dateIn, deviceZone } from "../format/time";
 import { useFormat } from "../format/useFormat";
@@ -21,6 +23,7 @@ const REST_MS = 350;
 
 export default function Find() {
   const t = useText();
+  const tf = useFamilyText();
   const format = useFormat();
   const { user } = useSession();
   const [, go] = useLocation();
@@ -30,6 +33,9 @@ export default function Find() {
   const language = search.get("language") ?? "";
   const name = search.get("name") ?? "";
   const more = { currency: search.get("currency") ?? "", fee: search.get("fee") ?? "", insurer: search.get("insurer") ?? "" };
+  // For whom the visit will be, kept on the way to the booking.
+  const forWhom = search.get("for") ?? "";
+  const patient = useActsFor("book").find((each) => each.patient_id === forWhom);
   const [typed, setTyped] = useState(name);
   const [near, setNear] = useState<Near | null>(null);
   const [wide, setWide] = useState(Boolean(more.currency || more.insurer));
@@ -50,7 +56,7 @@ export default function Find() {
   // The search is kept in the address, so that going back finds it again.
   const choose = (change: Partial<typeof words>) => {
     const kept = new URLSearchParams();
-    for (const [key, value] of Object.entries({ ...words, ...change })) if (value) kept.set(key, value);
+    for (const [key, value] of Object.entries({ ...words, for: forWhom, ...change })) if (value) kept.set(key, value);
     const text = kept.toString();
     go(text ? `/find?${text}` : "/find", { replace: true });
   };
@@ -65,6 +71,7 @@ export default function Find() {
     <div>
       <PageHeader title={t("find.title")}>{t("find.lead")}</PageHeader>
       <div className="stack">
+        {patient ? <Banner icon="people">{tf("forPerson", { name: patient.patient_name })}</Banner> : null}
         <search className="filters" aria-label={t("find.title")}>
           <Select
             label={t("find.specialty")}
@@ -85,7 +92,7 @@ export default function Find() {
             {t(wide ? "find.fewer" : "find.moreFilters")}
           </Button>
         </search>
-        {user?.role === "patient" && specialties.data ? <SeeSomeoneNow specialties={specialties.data.items} chosen={specialty} /> : null}
+        {user?.role === "patient" && specialties.data && !patient ? <SeeSomeoneNow specialties={specialties.data.items} chosen={specialty} /> : null}
         <Loaded of={found} loading={<SkeletonList rows={3} />}>
           {(page) =>
             page.items.length === 0 ? (
@@ -109,7 +116,7 @@ export default function Find() {
                 </EmptyState>
                 {specialty && user?.role === "patient" ? (
                   <div className="state">
-                    <WaitlistJoin specialty={specialty} from={date} />
+                    <WaitlistJoin specialty={specialty} from={date} patientId={patient?.patient_id} />
                   </div>
                 ) : null}
               </Card>
@@ -121,7 +128,7 @@ export default function Find() {
                 </p>
                 <ul className="stack">
                   {page.items.map((provider) => (
-                    <ProviderCard key={provider.id} provider={provider} date={date} names={names} />
+                    <ProviderCard key={provider.id} provider={provider} date={date} names={names} forWhom={patient?.patient_id} />
                   ))}
                 </ul>
                 {page.next_cursor ? (
@@ -143,10 +150,14 @@ export default function Find() {
   );
 }
 
-function ProviderCard({ provider, date, names }: { provider: Provider; date: string; names: Map<string, string> }) {
+function ProviderCard({ provider, date, names, forWhom }: { provider: Provider; date: string; names: Map<string, string>; forWhom?: Id }) {
   const t = useText();
   const format = useFormat();
   const who = titled(provider);
+  const book = (words: Record<string, string>) => {
+    const text = new URLSearchParams({ ...words, ...(forWhom ? { for: forWhom } : {}) }).toString();
+    return text ? `/book/${provider.id}?${text}` : `/book/${provider.id}`;
+  };
   return (
     <Card as="li" className="provider">
       <div className="stack">
@@ -181,13 +192,13 @@ function ProviderCard({ provider, date, names }: { provider: Provider; date: str
         ) : (
           <div className="slots">
             {provider.next_slots.slice(0, 3).map((slot) => (
-              <ButtonLink key={slot.start} href={`/book/${provider.id}?start=${encodeURIComponent(slot.start)}`} variant="soft">
+              <ButtonLink key={slot.start} href={book({ start: slot.start })} variant="soft">
                 {format.day(slot.start, "short")}, {format.clockBoth(slot.start, provider.time_zone)}
               </ButtonLink>
             ))}
           </div>
         )}
-        <ButtonLink href={date ? `/book/${provider.id}?date=${date}` : `/book/${provider.id}`} variant="quiet" size="small">
+        <ButtonLink href={book(date ? { date } : {})} variant="quiet" size="small">
           {t("find.more")}
           <span className="visually-hidden">: {who}</span>
         </ButtonLink>

@@ -1,7 +1,11 @@
+import { useState } from "react";
 import { api } from "../api/client";
-import type { RecordSummary } from "../api/types";
+import type { Id, RecordSummary } from "../api/types";
 import { useResource } from "../api/useResource";
 import { ActionButton, Card, EmptyState, Icon, Loaded, PageHeader, Tabs } from "../design";
+import { useFamilyText } from "../family/text";
+import { useActsFor } from "../family/useFamily";
+import { Whose } from "../family/Whose";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { Entries } from "../parts/Entries";
@@ -13,16 +17,21 @@ import { useSession } from "../session";
 export default function Health() {
   const t = useText();
   const { user } = useSession();
-  const id = user?.id ?? "";
+  const tf = useFamilyText();
+  const others = useActsFor("read");
+  const [chosen, setChosen] = useState<Id | null>(null);
+  const own = user?.id ?? "";
+  const id = others.find((each) => each.patient_id === chosen)?.patient_id ?? own;
   return (
-    <div>
+    <div className="stack">
       <PageHeader title={t("health.title")}>{t("health.lead")}</PageHeader>
+      <Whose label={tf("whose")} others={others} value={id === own ? null : id} onChange={setChosen} />
       <Tabs
         label={t("health.title")}
         tabs={[
           { id: "record", label: t("health.record"), content: <Record id={id} /> },
           { id: "prescriptions", label: t("health.prescriptions"), content: <Prescriptions id={id} /> },
-          { id: "seen", label: t("health.seen"), content: <Seen own={id} /> },
+          ...(id === own ? [{ id: "seen" as const, label: t("health.seen"), content: <Seen own={id} /> }] : []),
         ]}
       />
     </div>

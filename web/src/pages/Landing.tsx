@@ -4,6 +4,7 @@ import { api } from "../api/client";
 import { useResource } from "../api/useResource";
 import { homeOf } from "../app/Shell";
 import { Banner, ButtonLink, Card, EmptyState, Loaded, PageHeader, Skeleton, SkeletonList, useNow } from "../design";
+import { familyVisits } from "../family/useFamily";
 import { useText, type Key } from "../i18n";
 import { VisitCard } from "../parts/VisitCard";
 import { isComing } from "../parts/visits";
@@ -65,7 +66,7 @@ function Welcome() {
 function Home({ name }: { name: string }) {
   const t = useText();
   const now = useNow();
-  const visits = useResource("home visits", () => api.appointments({ from: new Date(Date.now() - 86_400_000).toISOString(), limit: 20 }));
+  const visits = useResource("home visits", () => familyVisits({ from: new Date(Date.now() - 86_400_000).toISOString(), limit: 20 }));
   return (
     <div className="stack-loose">
       <div>

@@ -6,6 +6,7 @@ import { useResource } from "../api/useResource";
 import {
   ActionButton, Banner, Button, ButtonLink, Card, Choices, Dialog, EmptyState, Icon, Loaded, PageHeader, Tabs, TextField, useErrorText, useToast, Avatar,
 } from "../design";
+import { ActorsLine } from "../family/ActorsLine";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { Entries } from "../parts/Entries";
@@ -38,6 +39,7 @@ export default function Patient({ id }: { id: string }) {
           <Loaded of={record}>
             {(data) => (
               <div className="stack">
+                <ActorsLine patient={id} />
                 {data.summary.allergies.length > 0 ? (
                   <p className="alert-line" role="note">
                     <Icon name="alert" />

@@ -3,6 +3,8 @@ import { api } from "../api/client";
 import type { Person, Role } from "../api/types";
 import { useResource } from "../api/useResource";
 import { Avatar, Badge, Button, Dialog, EmptyState, PageHeader, Select, TextField } from "../design";
+import { StaffProxies } from "../family/StaffProxies";
+import { useFamilyText } from "../family/text";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { PagedTable } from "../parts/PagedTable";
@@ -18,6 +20,8 @@ export default function People() {
   const privacy = usePrivacy();
   const format = useFormat();
   const { user } = useSession();
+  const family = useFamilyText();
+  const [patient, setPatient] = useState<Person | null>(null);
   const [chosen, setChosen] = useState<Person | null>(null);
   const [typed, setTyped] = useState("");
   const [q, setQ] = useState("");
@@ -90,6 +94,17 @@ export default function People() {
               ),
             },
             { id: "since", label: t("people.since"), cell: (person) => format.day(person.created_at, "short") },
+            {
+              id: "family",
+              label: family("nav"),
+              actions: true,
+              cell: (person) =>
+                person.roles.includes("patient") ? (
+                  <Button size="small" variant="quiet" icon="people" aria-label={`${family("staffTitle")}: ${person.name}`} onPress={() => setPatient(person)}>
+                    {family("nav")}
+                  </Button>
+                ) : null,
+            },
             ...(user?.role === "admin"
               ? [
                   {
@@ -107,6 +122,9 @@ export default function People() {
           ]}
         />
       </div>
+      <Dialog title={patient ? `${family("staffTitle")}: ${patient.name}` : ""} isOpen={patient !== null} onClose={() => setPatient(null)} wide>
+        {patient ? <StaffProxies key={patient.id} person={patient} /> : null}
+      </Dialog>
       <Dialog title={chosen ? privacy("admin.changeOf", { name: chosen.name }) : ""} isOpen={chosen !== null} onClose={() => setChosen(null)}>
         {chosen ? (
           <Administer

@@ -3,6 +3,7 @@ import { api } from "../api/client";
 import type { Appointment, Page } from "../api/types";
 import { useResource, type Resource } from "../api/useResource";
 import { ActionButton, ButtonLink, Card, EmptyState, Loaded, PageHeader, Tabs, useNow } from "../design";
+import { familyVisits } from "../family/useFamily";
 import { useText } from "../i18n";
 import { VisitCard } from "../parts/VisitCard";
 import { isComing } from "../parts/visits";
@@ -15,7 +16,7 @@ export default function Visits() {
   const now = useNow();
   // Fixed while the page is open, so that paging stays in one list.
   const [opened] = useState(() => new Date());
-  const coming = useResource("visits coming", () => api.appointments({ from: new Date(opened.getTime() - DAY_MS).toISOString(), limit: 50 }));
+  const coming = useResource("visits coming", () => familyVisits({ from: new Date(opened.getTime() - DAY_MS).toISOString(), limit: 50 }));
   const past = useResource("visits past", () => pastVisits(opened));
   const changed = () => void Promise.all([coming.reload(), past.reload()]);
   const findOne = (
@@ -71,7 +72,7 @@ export default function Visits() {
 
 /** Everything so far, and what was cancelled ahead of its time. */
 async function pastVisits(now: Date): Promise<Page<Appointment>> {
-  return api.appointments({ from: new Date(now.getTime() - 730 * DAY_MS).toISOString(), limit: 100 });
+  return familyVisits({ from: new Date(now.getTime() - 730 * DAY_MS).toISOString(), limit: 100 });
 }
 
 function List({ of, keep, newestFirst, onChanged, empty }: {

@@ -3,10 +3,12 @@ import { api } from "../api/client";
 import type { Appointment, Slot } from "../api/types";
 import { useResource } from "../api/useResource";
 import { ActionButton, Avatar, Badge, Button, ButtonLink, Card, Confirm, Dialog, Loaded, Skeleton, useErrorText, useNow, useToast } from "../design";
+import { useFamilyText } from "../family/text";
 import { dateIn } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { useScheduling } from "../scheduling/text";
+import { useSession } from "../session";
 import { WaitlistJoin } from "../scheduling/WaitlistJoin";
 import { WeekPicker } from "../scheduling/WeekPicker";
 import { AppointmentBadge } from "./status";
@@ -15,6 +17,8 @@ import { isComing, isOpen, specialtyName } from "./visits";
 /** A visit as its patient sees it, with what can be done about it now. */
 export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; onChanged: () => void; raised?: boolean }) {
   const t = useText();
+  const tf = useFamilyText();
+  const { user } = useSession();
   const format = useFormat();
   const now = useNow(15_000);
   const coming = isComing(visit, now);
@@ -28,6 +32,11 @@ export function VisitCard({ visit, onChanged, raised }: { visit: Appointment; on
         <Avatar name={visit.practitioner_name} />
         <div className="grow">
           <p className="visit-when">{when}</p>
+          {user && visit.patient_id !== user.id ? (
+            <p>
+              <Badge icon="people">{tf("forPerson", { name: visit.patient_name })}</Badge>
+            </p>
+          ) : null}
           <p>
             {visit.practitioner_name} <span className="muted">· {specialtyName(visit.specialty)}</span>
           </p>
@@ -111,7 +120,7 @@ export function Move({ visit, onMoved }: { visit: Appointment; onMoved: (start: 
             value={slot}
             onChange={setSlot}
             firstDay={next_slots[0] ? dateIn(next_slots[0].start, format.zone) : undefined}
-            none={<WaitlistJoin practitionerId={visit.practitioner_id} />}
+            none={<WaitlistJoin practitionerId={visit.practitioner_id} patientId={visit.patient_id} />}
           />
         )}
       </Loaded>

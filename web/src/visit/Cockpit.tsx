@@ -20,6 +20,7 @@ import { allowSound } from "./live/sound";
 import { Announcer } from "./parts/Announcer";
 import { Call } from "./parts/Call";
 import { Chat } from "./parts/Chat";
+import { named } from "./parts/named";
 import { useNow, useShortcuts, useVisitSession } from "./parts/hooks";
 import { Icon } from "./parts/icons";
 import { keyOf, toAdmit, usePractice } from "./parts/practice";
@@ -271,8 +272,8 @@ function Knock({
 }) {
   return (
     <div className="v-knock" role="status">
-      <span>{text("cockpit.isWaiting", { name: item.name })}</span>
-      <Button size="small" aria-label={text("day.admitNamed", { name: item.name })} onPress={onAdmit}>
+      <span>{text("cockpit.isWaiting", { name: named(item, text) })}</span>
+      <Button size="small" aria-label={text("day.admitNamed", { name: named(item, text) })} onPress={onAdmit}>
         {text("day.admit")}
       </Button>
     </div>
@@ -291,7 +292,7 @@ function NextUp({
     <p className="v-next" role="status">
       {next ? (
         <>
-          <strong>{text("cockpit.next", { name: next.name })}</strong>
+          <strong>{text("cockpit.next", { name: named(next, text) })}</strong>
           <span>{text("cockpit.nextWaiting", { time: text.span(now - Date.parse(next.since)) })}</span>
         </>
       ) : (

@@ -1,6 +1,7 @@
 import { Avatar, Button } from "../base";
 import type { WaitingItem } from "../live/protocol";
 import { useNow } from "../parts/hooks";
+import { named } from "../parts/named";
 import type { VisitText } from "../text";
 
 /** In the place of the picture before the call: who is here, and the one press that begins. */
@@ -46,7 +47,7 @@ export function Lobby({
       {waiting ? (
         <>
           <p>
-            <strong>{text("cockpit.isWaiting", { name: waiting.name })}</strong>
+            <strong>{text("cockpit.isWaiting", { name: named(waiting, text) })}</strong>
             <span>
               {text("cockpit.waitingSince", { time: text.span(now - Date.parse(waiting.since)) })}
               {waiting.readiness && ` · ${text(`day.readiness.${waiting.readiness}`)}`}

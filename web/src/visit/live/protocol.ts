@@ -20,6 +20,8 @@ export interface LiveTrack {
 export interface LiveParticipant {
   participant_id: string;
   name: string;
+  /** The patient's, when somebody else is there for them. */
+  for_name?: string | null;
   role: ParticipantRole;
   state: "connected" | "reconnecting";
   hand: boolean;
@@ -65,7 +67,7 @@ export interface WaitingPlace {
 
 export interface Snapshot {
   appointment_id: string;
-  you: { participant_id: string; name: string; role: ParticipantRole; state: SeatState };
+  you: { participant_id: string; name: string; for_name?: string | null; role: ParticipantRole; state: SeatState };
   call: { state: "idle" | "open" | "ended"; started_at: string | null };
   participants: LiveParticipant[];
   waiting: WaitingPlace | null;
@@ -263,6 +265,8 @@ export interface WaitingItem {
   participant_id: string;
   appointment_id: string;
   name: string;
+  /** The patient's, when somebody else waits for them. */
+  for_name?: string | null;
   role: ParticipantRole;
   since: string;
   start: string;

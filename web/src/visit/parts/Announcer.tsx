@@ -3,6 +3,7 @@ import type { LiveParticipant } from "../live/protocol";
 import type { VisitView } from "../live/session";
 import type { VisitState } from "../live/state";
 import type { VisitText } from "../text";
+import { named } from "./named";
 
 /** Tells screen readers what changed in the visit, one sentence at a time, politely. */
 export function Announcer({ view, text }: { view: VisitView; text: VisitText }) {
@@ -44,11 +45,11 @@ export function whatChanged(before: VisitView, now: VisitView, text: VisitText):
   const joined = is.participants.find(
     (one) => !known.has(one.participant_id) && one.participant_id !== own,
   );
-  if (joined) return text("call.said.joined", { name: joined.name });
+  if (joined) return text("call.said.joined", { name: named(joined, text) });
   const left = was.participants.find(
     (one) => !present.has(one.participant_id) && one.participant_id !== own,
   );
-  if (left) return text("call.said.left", { name: left.name });
+  if (left) return text("call.said.left", { name: named(left, text) });
   const changed = whoChanged(was, is, own, text);
   if (changed) return changed;
   const message = is.messages.at(-1);
@@ -70,7 +71,7 @@ function whoChanged(was: VisitState, is: VisitState, own: string, text: VisitTex
   for (const now of is.participants) {
     const before = was.participants.find((one) => one.participant_id === now.participant_id);
     if (!before || before === now || now.participant_id === own) continue;
-    const { name } = now;
+    const name = named(now, text);
     if (before.state !== now.state)
       return text(now.state === "reconnecting" ? "call.said.lost" : "call.said.returned", { name });
     if (!before.hand && now.hand) return text("call.said.hand", { name });

@@ -4,6 +4,7 @@ import type { LiveParticipant } from "../live/protocol";
 import type { VisitView } from "../live/session";
 import type { RemoteTrack } from "../live/subscriber";
 import type { VisitText } from "../text";
+import { named } from "./named";
 import { Icon } from "./icons";
 import { Video } from "./Media";
 import { useShownHeight } from "./useShownHeight";
@@ -45,7 +46,7 @@ export function PersonTile({
   useShownHeight(figure, tell, floating, trackId);
   const { visit } = view;
   if (!visit) return null;
-  const { name } = participant;
+  const name = named(participant, text);
   const stated = (source: "camera" | "microphone") =>
     participant.tracks.find((track) => track.source === source);
   const visible = video && (screen || !stated("camera")?.muted);

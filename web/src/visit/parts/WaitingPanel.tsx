@@ -4,6 +4,7 @@ import { Avatar, Button, Confirm } from "../base";
 import { SignalingError } from "../live/link";
 import type { WaitingItem } from "../live/protocol";
 import type { VisitText } from "../text";
+import { named } from "./named";
 import { Icon } from "./icons";
 import { keyOf, type Practice } from "./practice";
 import { TransferDialog } from "./TransferDialog";
@@ -73,7 +74,7 @@ function WaitingRow({
   const [busy, setBusy] = useState(false);
   const [asking, setAsking] = useState<"remove" | "transfer" | null>(null);
   const say = useToast();
-  const { name } = item;
+  const name = named(item, text);
   const note = practice.notes[item.appointment_id];
   const recall = () =>
     void practice

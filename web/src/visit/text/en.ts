@@ -8,6 +8,7 @@ export const visitEn = {
   "visit.close": "Close",
   "visit.choose": "Choose",
   "visit.you": "You",
+  "visit.actsFor": "{name} for {other}",
   "visit.home": "Back to my visits",
   "visit.notFound.title": "We can't find this visit",
   "visit.notFound.body": "Check the link, or sign in as the person who booked it.",

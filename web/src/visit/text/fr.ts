@@ -9,6 +9,7 @@ export const visitFr: VisitMessages = {
   "visit.choose": "Choisir",
   "visit.close": "Fermer",
   "visit.you": "Vous",
+  "visit.actsFor": "{name} pour {other}",
   "visit.home": "Retour à mes consultations",
   "visit.notFound.title": "Nous ne trouvons pas cette consultation",
   "visit.notFound.body": "Vérifiez le lien, ou connectez-vous avec le compte qui a pris le rendez-vous.",
