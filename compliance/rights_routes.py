@@ -122,7 +122,7 @@ def _consents_for(routes: Routes, consents: Consents) -> None:
         action="consent.for",
         body=SayConsent,
         returns=ConsentView,
-        errors=(Forbidden, NotFound, TextChanged),
+        errors=(Forbidden, NotFound, ConsentTextChanged),
     )
     async def say_for(call: Call[SayConsent, None]) -> ConsentView:
         """Agree, or withdraw, for a patient whom one acts for: it counts from now on."""
