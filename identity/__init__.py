@@ -93,7 +93,7 @@ def setup(context: Context, emergencies: Emergencies | None = None) -> Identity:
     context.routes.append(build_administration_routes(people))
     context.jobs.every(administration.LOOK_EVERY_S, "identity: end sessions in lost roles", people.look_again)
     acting.allow(context.policy)
-    family = Family(database, context.vault, context.policy, clock, proxies, settings)
+    family = Family(database, context.vault, context.policy, clock, proxies, guard, settings)
     context.routes.append(build_family_routes(family, proxies, directory))
 
     async def lapse() -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from core.clock import Clock
 from core.database import Database, Transaction
-from core.errors import Forbidden, InvalidInput, NotFound
+from core.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from core.ids import uuid7
 from core.security.policy import Policy
 from core.security.principal import Principal
@@ -21,10 +21,12 @@ from identity.authority import SCOPES, Authority, Kind, Scope
 from identity.errors import InvitationGone, TooManyDependants
 from identity.events import PatientRegistered, ProxyInvited
 from identity.family_repository import Invitation
+from identity.guard import Guard
 from identity.people import Person, email_key
 from identity.proxies import Proxies, Shown
 
 MOST_LISTED = 200
+INVITATIONS_A_DAY = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Family:
         policy: Policy,
         clock: Clock,
         proxies: Proxies,
+        guard: Guard,
         settings: Settings,
     ) -> None:
         self._database = database
@@ -62,6 +65,7 @@ class Family:
         self._policy = policy
         self._clock = clock
         self._proxies = proxies
+        self._guard = guard
         self._settings = settings.family
         self.home = settings.visit.countries[0] if settings.visit.countries else "SN"
 
@@ -148,7 +152,7 @@ class Family:
     ) -> InvitationShown:
         """Ask whoever has the address to act for oneself, or for a child who has no account.
 
-        The answer is the same whether or not somebody has it. Raises Forbidden, InvalidInput.
+        The answer is the same whether or not somebody has it. Raises Forbidden, InvalidInput, TooManyRequests.
         """
         self._policy.require(principal, "family.keep")
         now = self._clock.now()
@@ -156,6 +160,9 @@ class Family:
             raise InvalidInput.of("until", "lies in the past")
         if kind == "legal":
             raise InvalidInput.of("kind", "what a court or the law decided is recorded by the practice")
+        # Each one is a letter to somebody.
+        if not await self._guard.take("family invitations", str(principal.id), INVITATIONS_A_DAY, 86400):
+            raise TooManyRequests()
         async with self._database.transaction() as tx:
             me = await self._me(tx, principal)
             patient = await self._askable(tx, me, patient_id, kind, scopes)

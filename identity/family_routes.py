@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import Forbidden, NotFound
+from core.errors import Forbidden, NotFound, TooManyRequests
 from core.http.routes import Call, Routes
 from identity.directory import Directory
 from identity.errors import AlreadyActs, AuthorityEnded, InvitationGone, TooManyDependants
@@ -47,7 +47,8 @@ def build_family_routes(family: Family, proxies: Proxies, directory: Directory) 
         body=Invite,
         returns=ProxyInvitation,
         status=201,
-        errors=(Forbidden,),
+        recent=True,
+        errors=(Forbidden, TooManyRequests),
     )
     async def invite(call: Call[Invite, None]) -> ProxyInvitation:
         """Ask somebody, by their address, to act for oneself or for a child of one's own"""

@@ -45,9 +45,9 @@ CALENDAR_METHODS: Mapping[str, Method] = {
     "appointment.rescheduled": "REQUEST",
     "appointment.cancelled": "CANCEL",
 }
-# Who is told of a patient's visits, their bills, and what is in their record, beside the patient.
+# Who is told beside the patient: of their visits, of what is to be arranged or paid, of what is in their record.
 VISITS: frozenset[Relation] = frozenset({"proxy_book", "proxy_attend"})
-BILLS: frozenset[Relation] = frozenset({"proxy_book"})
+ARRANGING: frozenset[Relation] = frozenset({"proxy_book"})
 RECORD: frozenset[Relation] = frozenset({"proxy_read"})
 OPEN_STATUSES = frozenset({"booked", "arrived", "checked-in"})
 

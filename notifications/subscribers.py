@@ -28,7 +28,7 @@ from identity.events import (
     SecurityChanged,
     VerificationRequested,
 )
-from notifications.service import BILLS, RECORD, VISITS, Notifications, Telling
+from notifications.service import ARRANGING, RECORD, VISITS, Notifications, Telling
 from records.events import PrescriptionIssued
 from scheduling.events import (
     AppointmentBooked,
@@ -87,7 +87,7 @@ def _appointments(subscriptions: Subscriptions, service: Notifications) -> None:
 
     async def offered(tx: Transaction, fact: WaitlistOffered, envelope: Envelope) -> None:
         telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, None, fact.start, fact.expires_at)
-        await service.tell(tx, replace(telling, link="/visits"))
+        await service.tell(tx, replace(telling, link="/visits", also=ARRANGING))
 
     async def ending(tx: Transaction, fact: LicenceEnding, envelope: Envelope) -> None:
         telling = Telling(fact.name, fact.practitioner_id, fact.practitioner_id, None, link="/schedule")
@@ -137,7 +137,7 @@ def _money(subscriptions: Subscriptions, service: Notifications) -> None:
     async def tell(
         tx: Transaction, fact: BillingFact, *, amount: tuple[int, str] | None = None, mail: bool = True
     ) -> None:
-        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, also=BILLS)
+        telling = Telling(fact.name, fact.patient_id, fact.practitioner_id, fact.appointment_id, also=ARRANGING)
         await service.tell(tx, replace(telling, amount=amount, link=f"/invoices/{fact.invoice_id}", mail=mail))
 
     async def due(tx: Transaction, fact: InvoiceDue, envelope: Envelope) -> None:

@@ -2,6 +2,7 @@ import { api } from "../api/client";
 import type { Appointment, Consultation } from "../api/types";
 import { useResource } from "../api/useResource";
 import { ButtonLink, Card, EmptyState, Loaded, PageHeader, useNow } from "../design";
+import { useFamilyText } from "../family/text";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { InvoiceCard } from "../parts/InvoiceCard";
@@ -23,7 +24,8 @@ function Summary({ appointment, consultation, onChanged }: { appointment: Appoin
   const t = useText();
   const format = useFormat();
   const now = useNow();
-  const { is } = useSession();
+  const tf = useFamilyText();
+  const { is, user } = useSession();
   const patient = is("patient");
   const name = patient ? appointment.practitioner_name : appointment.patient_name;
   return (
@@ -34,6 +36,7 @@ function Summary({ appointment, consultation, onChanged }: { appointment: Appoin
         actions={<AppointmentBadge status={appointment.status} />}
       >
         {format.day(appointment.start)}, {format.clockBoth(appointment.start, appointment.practitioner_time_zone)}
+        {patient && appointment.patient_id !== user?.id ? ` · ${tf("forPerson", { name: appointment.patient_name })}` : null}
       </PageHeader>
       <div className="two">
         <div className="stack">
@@ -103,7 +106,7 @@ function Summary({ appointment, consultation, onChanged }: { appointment: Appoin
               <ul>
                 {consultation.participants.map((each, index) => (
                   <li key={index}>
-                    {each.name} <span className="muted small">{format.clock(each.joined_at)}{each.left_at ? `–${format.clock(each.left_at)}` : ""}</span>
+                    {each.for_name ? tf("for", { name: each.name, other: each.for_name }) : each.name} <span className="muted small">{format.clock(each.joined_at)}{each.left_at ? `–${format.clock(each.left_at)}` : ""}</span>
                   </li>
                 ))}
               </ul>
