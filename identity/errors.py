@@ -116,9 +116,3 @@ class AuthorityEnded(Conflict):
 class TooManyDependants(Conflict):
     code = "too_many_dependants"
     title = "You have added as many people as one account may have: ask the practice"
-
-
-class InvitationGone(BedsideError):
-    status = 410
-    code = "invitation_gone"
-    title = "This invitation was answered, taken back, or has run out"

@@ -18,7 +18,7 @@ from core.settings import Settings
 from identity import family_repository as repository
 from identity import repository as people
 from identity.authority import SCOPES, Authority, Kind, Scope
-from identity.errors import InvitationGone, TooManyDependants
+from identity.errors import TooManyDependants
 from identity.events import PatientRegistered, ProxyInvited
 from identity.family_repository import Invitation
 from identity.guard import Guard
@@ -187,18 +187,18 @@ class Family:
         return InvitationShown(asked, patient.name, me.name, to_me=False)
 
     async def accept(self, principal: Principal, invitation_id: UUID) -> Shown:
-        """By whoever has the address, verified. Raises InvitationGone, AlreadyActs, InvalidInput."""
+        """By whoever has the address, verified. Raises NotFound, AlreadyActs, InvalidInput."""
         now = self._clock.now()
         async with self._database.transaction() as tx:
             asked = await self._for_me(tx, principal, invitation_id, now)
             inviter = await people.person(tx, asked.person_id)
             if inviter is None:
-                raise InvitationGone()
+                raise NotFound()
             # Whoever asked must still be one who may: a parent's own authority may have ended since.
             try:
                 await self._askable(tx, inviter, asked.patient_id, asked.kind, asked.scopes)
             except Forbidden:
-                raise InvitationGone() from None
+                raise NotFound() from None
             made = Authority(
                 uuid7(),
                 asked.patient_id,
@@ -218,13 +218,13 @@ class Family:
         return (await self._proxies.show([made]))[0]
 
     async def decline(self, principal: Principal, invitation_id: UUID) -> None:
-        """By the one who is asked; or taken back by who asked, or the patient. Raises InvitationGone."""
+        """By the one who is asked; or taken back by who asked, or the patient. Raises NotFound."""
         self._policy.require(principal, "family.keep")
         now = self._clock.now()
         async with self._database.transaction() as tx:
             asked = await repository.invitation(tx, invitation_id, now, lock=True)
             if asked is None:
-                raise InvitationGone()
+                raise NotFound()
             if principal.id not in (asked.person_id, asked.patient_id):
                 asked = await self._for_me(tx, principal, invitation_id, now)
             await repository.forget_invitation(tx, asked.id)
@@ -245,7 +245,7 @@ class Family:
         asked = await repository.invitation(tx, invitation_id, now, lock=True)
         me = await self._me(tx, principal)
         if asked is None or not me.email_verified or email_key(asked.email) != email_key(me.email):
-            raise InvitationGone()
+            raise NotFound()
         return asked
 
     async def _askable(

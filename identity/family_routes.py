@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.errors import Forbidden, NotFound, TooManyRequests
 from core.http.routes import Call, Routes
 from identity.directory import Directory
-from identity.errors import AlreadyActs, AuthorityEnded, InvitationGone, TooManyDependants
+from identity.errors import AlreadyActs, AuthorityEnded, TooManyDependants
 from identity.family import Family
 from identity.family_schemas import (
     AddDependant,
@@ -68,18 +68,18 @@ def build_family_routes(family: Family, proxies: Proxies, directory: Directory) 
         "/family/invitations/{id}/accept",
         action="family.keep",
         returns=ProxyBody,
-        errors=(Forbidden, InvitationGone, AlreadyActs),
+        errors=(Forbidden, NotFound, AlreadyActs),
     )
     async def accept(call: Call[None, None]) -> ProxyBody:
         """Agree to act for whoever asks; only from the account whose verified address was asked"""
         return ProxyBody.of(await family.accept(call.principal, call.id()))
 
-    @routes.delete("/family/invitations/{id}", action="family.keep", status=204, errors=(Forbidden, InvitationGone))
+    @routes.delete("/family/invitations/{id}", action="family.keep", status=204, errors=(Forbidden, NotFound))
     async def decline(call: Call[None, None]) -> None:
         """Decline what one is asked, or take back what one asked"""
         await family.decline(call.principal, call.id())
 
-    @routes.get("/patients/{id}/proxies", action="proxy.read", returns=ProxyList, errors=(Forbidden,))
+    @routes.get("/patients/{id}/proxies", action="proxy.read", returns=ProxyList, errors=(Forbidden, NotFound))
     async def of_patient(call: Call[None, None]) -> ProxyList:
         """Who acts, and acted, for a patient"""
         principal = call.principal

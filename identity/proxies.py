@@ -116,10 +116,16 @@ class Proxies:
     # -- reading
 
     async def of_patient(self, principal: Principal, patient_id: UUID, *, care: bool) -> list[Shown]:
-        """Who acts and acted for a patient; ``care``: the practitioner has a care relation. Raises Forbidden."""
+        """Who acts and acted for a patient; ``care``: the practitioner has a care relation.
+
+        Raises Forbidden, NotFound.
+        """
         held: list[Relation] = ["care"] if care else await to_patient(principal, patient_id, self)
         self._policy.require(principal, "proxy.read", held)
         async with self._database.reading() as tx:
+            patient = await people.person(tx, patient_id)
+            if patient is None or "patient" not in patient.roles:
+                raise NotFound()
             found = await repository.over_patients(tx, [patient_id], ended=True)
         return await self.show(found)
 

@@ -305,6 +305,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "PUT /practitioners/{id}/licence-places": {"countries": ["SN"]},
     "PUT /consultations/{id}/notes": {"text": "Mine now", "version": 0},
     "POST /patients/{id}/appointments": {"practitioner_id": str(uuid.UUID(int=0)), "start": START},
+    "POST /patients/{id}/proxies": {"proxy_id": str(uuid.UUID(int=0)), "kind": "carer", "scopes": ["book"]},
+    "PUT /patients/{id}/consents/{kind}": {"given": False, "version": 1, "language": "en"},
     "POST /payments/{id}/refunds": {"amount": MONEY, "reason": "x"},
     "PUT /practitioners/{id}/schedule": SCHEDULE,
     "PATCH /records/{patient_id}": {"version": 0, "summary": {"history": "Mine now"}},
