@@ -15,6 +15,8 @@ from compliance.erasures import CARRY_OUT_EVERY_S, Erasures
 from compliance.exports import MAKE_EVERY_S, Exports
 from compliance.ports import People, PersonData
 from compliance.research import Research, Visits
+from compliance.retention import EVERY_S as ARCHIVE_EVERY_S
+from compliance.retention import AuditRetention
 from compliance.rights_routes import build_rights_routes
 from compliance.routes import build_routes
 from compliance.service import Audit, Keys
@@ -32,6 +34,7 @@ SEAL_EVERY_S = 1.0
 @dataclass(frozen=True, slots=True)
 class Compliance:
     audit: Audit
+    retention: AuditRetention
     break_glass: BreakGlass
     consents: Consents
     exports: Exports
@@ -98,6 +101,15 @@ def setup(
 
     context.jobs.every(SEAL_EVERY_S, "compliance: seal the audit trail", seal)
 
+    folder = privacy.audit_archive or settings.data_dir / "audit-archive"
+    retention = AuditRetention(database, context.clock, keys, privacy.audit_years, folder)
+
+    async def archive() -> None:
+        await retention.archive()
+
+    if privacy.audit_years:
+        context.jobs.every(ARCHIVE_EVERY_S, "compliance: archive old audit rows", archive)
+
     async def make_exports() -> None:
         await exports.make()
 
@@ -106,4 +118,4 @@ def setup(
 
     context.jobs.every(MAKE_EVERY_S, "compliance: make copies for people", make_exports)
     context.jobs.every(CARRY_OUT_EVERY_S, "compliance: forget people", carry_out)
-    return Compliance(audit, emergency, consents, exports, erasures, research)
+    return Compliance(audit, retention, emergency, consents, exports, erasures, research)

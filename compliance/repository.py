@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from compliance.archives import Cut
 from compliance.chain import START, AuditRow, Link
 from compliance.checkpoints import Checkpoint
 from core.database import Row, Transaction
@@ -168,3 +169,61 @@ async def count_unsealed(tx: Transaction) -> tuple[int, int | None]:
     )
     assert row is not None
     return row["number"], row["first"]
+
+
+# -- archives
+
+
+async def cuts(tx: Transaction) -> list[Cut]:
+    """All, in their order."""
+    rows = await tx.fetch(
+        "SELECT position, first_position, digest, before, archive, archive_digest, made_at, signature FROM audit_cuts"
+        " ORDER BY position"
+    )
+    return [Cut(*row.values()) for row in rows]
+
+
+async def newest_cut(tx: Transaction) -> Cut | None:
+    row = await tx.fetchrow(
+        "SELECT position, first_position, digest, before, archive, archive_digest, made_at, signature FROM audit_cuts"
+        " ORDER BY position DESC LIMIT 1"
+    )
+    return None if row is None else Cut(*row.values())
+
+
+async def digest_at(tx: Transaction, position: int) -> bytes | None:
+    digest: bytes | None = await tx.fetchval("SELECT digest FROM sealed_rows WHERE position = $1", position)
+    return digest
+
+
+async def archivable(tx: Transaction, after: int, before: datetime, most: int) -> int | None:
+    """The last checkpoint beyond ``after`` up to which every row is older than ``before``, some ``most`` rows on."""
+    found: int | None = await tx.fetchval(
+        "SELECT max(c.position) FROM checkpoints c WHERE c.position > $1 AND c.position <= $1 + $3 AND c.position <"
+        " coalesce((SELECT min(s.position) FROM sealed_rows s LEFT JOIN core.audit_log a ON a.seq = s.audit_seq"
+        " WHERE s.position > $1 AND s.position <= $1 + $3 AND (a.at >= $2 OR a.seq IS NULL)), $1 + $3 + 1)",
+        after,
+        before,
+        most,
+    )
+    return found
+
+
+async def add_cut(tx: Transaction, cut: Cut) -> None:
+    await tx.execute(
+        "INSERT INTO audit_cuts (position, first_position, digest, before, archive, archive_digest, made_at, signature)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        cut.position,
+        cut.first_position,
+        cut.digest,
+        cut.before,
+        cut.archive,
+        cut.archive_digest,
+        cut.made_at,
+        cut.signature,
+    )
+
+
+async def remove_archived(tx: Transaction, seqs: Sequence[int], before: datetime) -> None:
+    """All of them, or the transaction fails."""
+    await tx.execute("SELECT core.cut_audit($1, $2)", list(seqs), before)

@@ -11,13 +11,14 @@ from uuid import UUID
 import structlog
 
 from compliance import chain, repository
+from compliance.archives import is_signed as is_cut_signed
 from compliance.break_glass import BreakGlass
 from compliance.chain import START, AuditRow, Broken
 from compliance.checkpoints import Checkpoint, Signer, is_signed, to_json
 from compliance.ports import People
 from core.audit_rows import is_genuine
 from core.clock import Clock
-from core.database import Database
+from core.database import Database, Transaction
 from core.errors import InvalidInput
 from core.security.policy import Policy
 from core.security.principal import Principal
@@ -53,6 +54,7 @@ class Verification:
     """``broken`` is the first row that does not fit its seal; ``unsealed`` rows are proved by nothing yet."""
 
     sealed: int
+    archived: int  # of those, whose rows are in archives
     broken: Broken | None
     unsealed: int
     first_unsealed: int | None
@@ -204,8 +206,13 @@ async def verify(database: Database, keys: Keys, kept: Checkpoint | None = None)
 
     ``kept`` is a checkpoint from elsewhere: a trail that does not reach it was cut or replaced.
     """
-    before, position, broken = START, 1, None
-    public, signed = keys.signer.public, 0
+    public = keys.signer.public
+    async with database.reading() as tx:
+        before, archived, broken = await _after_the_cuts(tx, public)
+        past = kept if kept is not None and kept.position <= archived else None
+        if broken is None and past is not None and await repository.digest_at(tx, past.position) != past.digest:
+            broken = Broken(0, past.position, "checkpoint")
+    position, signed = archived + 1, archived
     while broken is None:
         async with database.reading() as tx:
             links = await repository.links(tx, position - 1, BATCH)
@@ -235,7 +242,18 @@ async def verify(database: Database, keys: Keys, kept: Checkpoint | None = None)
         broken = await _inserted(database, keys, position)
     async with database.reading() as tx:
         unsealed, first = await repository.count_unsealed(tx)
-    return Verification(position - 1, broken, unsealed, first, before.hex())
+    return Verification(position - 1, archived, broken, unsealed, first, before.hex())
+
+
+async def _after_the_cuts(tx: Transaction, public: bytes) -> tuple[bytes, int, Broken | None]:
+    """Where the rows that are still here begin: the digest before them, how many links lie before, what is wrong."""
+    before, archived = START, 0
+    for cut in await repository.cuts(tx):
+        sound = cut.first_position == archived + 1 and is_cut_signed(public, cut)
+        if not sound or await repository.digest_at(tx, cut.position) != cut.digest:
+            return before, archived, Broken(0, cut.position, "cut")
+        before, archived = cut.digest, cut.position
+    return before, archived, None
 
 
 async def _inserted(database: Database, keys: Keys, position: int) -> Broken | None:

@@ -192,6 +192,9 @@ async def _grant(connection: asyncpg.Connection[Row], module: str) -> None:
             await connection.execute(f"GRANT EXECUTE ON FUNCTION {function} TO {role_of(module)}")
         if module in AUDIT_READERS:
             await connection.execute(f"GRANT SELECT ON core.audit_log TO {role_of(module)}")
+            await connection.execute(
+                f"GRANT EXECUTE ON FUNCTION core.cut_audit(bigint[], timestamptz) TO {role_of(module)}"
+            )
         if module != "core":
             await connection.execute(f"SET LOCAL ROLE {role_of(module)}")
             await connection.execute(

@@ -224,6 +224,8 @@ class Privacy(Section):
     erasure_grace_s: int = Field(3 * 86400, ge=0)  # how long a confirmed erasure can still be withdrawn
     # What the law keeps after an erasure, in years since the newest of its kind; 0 keeps nothing.
     retention_years: dict[str, int] = Field(default_factory=lambda: {"records": 10, "invoices": 10})
+    audit_years: int = Field(0, ge=0, le=100)  # audit rows older than this move into archives; 0: kept for good
+    audit_archive: Path | None = None  # the folder of those archives; unset: audit-archive in data_dir
     # Kinds that stand as long as nobody has said no; unset: care by video in the demonstration, else none.
     consents_presumed: list[Literal["telehealth"]] | None = None
     region: str = Field("", pattern=r"^[a-z0-9-]*$", max_length=40)  # where data may be stored; empty: anywhere

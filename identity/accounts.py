@@ -11,7 +11,7 @@ from core.errors import InvalidInput
 from core.ids import uuid7
 from core.security.principal import Principal, Role
 from core.settings import Settings
-from identity import repository
+from identity import email_change_repository, repository
 from identity.errors import EmailTaken, LinkGone
 from identity.events import EmailVerified, PatientRegistered, RegistrationRepeated, VerificationRequested
 from identity.links import Links
@@ -103,6 +103,8 @@ class Accounts:
         hashed = await self._passwords.hash(password)
         person = Person(person_id, email.strip(), name.strip(), roles, language, time_zone, verified, now)
         async with self._database.transaction() as tx:
+            if await email_change_repository.reserved(tx, email, now):
+                raise EmailTaken()
             await repository.insert_person(tx, person, hashed, now if verified else None)
             if practitioner is not None:
                 await repository.put_practitioner(tx, person_id, practitioner, now)

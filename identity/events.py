@@ -58,6 +58,37 @@ class SecurityChanged(Fact):
     what: Change
 
 
+class EmailChangeRequested(Fact):
+    """A link is to be sent to the new address; whoever sends mail asks identity for both by this id."""
+
+    name: ClassVar[str] = "account.email_change_requested"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID
+    change_id: UUID
+
+
+class EmailChanged(Fact):
+    """The person has another address; the old one is told, with a link that undoes it."""
+
+    name: ClassVar[str] = "account.email_changed"
+    order_by: ClassVar[str] = "person_id"
+
+    person_id: UUID
+    change_id: UUID
+    undo_id: UUID
+
+
+class StaffInvited(Fact):
+    """A link is to be sent to the invited address; whoever sends mail asks identity for both by this id."""
+
+    name: ClassVar[str] = "staff.invited"
+    order_by: ClassVar[str] = "invitation_id"
+
+    invitation_id: UUID
+    invited_by: UUID
+
+
 class EmailVerified(Fact):
     name: ClassVar[str] = "account.email_verified"
     order_by: ClassVar[str] = "person_id"

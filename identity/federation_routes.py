@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any, Literal
 
 from pydantic import Field, field_serializer
 
 from core.clock import rfc3339
-from core.errors import InvalidToken, NotFound, StepUpRequired
+from core.errors import InvalidInput, InvalidToken, NotFound, StepUpRequired
 from core.http.routes import Answer, Call, Routes, Wire
 from core.settings import Settings
 from identity.errors import (
     AlreadyLinked,
+    EmailTaken,
     InvalidCredentials,
     LinkRequired,
     NotLinked,
@@ -22,8 +24,9 @@ from identity.errors import (
     WrongCode,
 )
 from identity.federation import Begun, Federation
+from identity.provider_accounts import ProviderAccounts
 from identity.routes import COOKIE_PATH, NO_STORE, cookie_of, device_of, signed_in_answer
-from identity.schemas import Empty, PersonRole, Tokens
+from identity.schemas import Empty, Language, Name, PersonRole, TimeZone, Tokens
 
 BROWSER_COOKIE = "bedside_provider"
 BEGUN_S = 600
@@ -62,6 +65,17 @@ class LinkAccount(Wire):
     role: PersonRole | None = None
 
 
+class OpenAccount(Wire):
+    """Who somebody is whom a provider knows and we don't; ``terms_accepted`` is needed."""
+
+    link_token: str = Field(max_length=4096)
+    name: Name
+    birth_date: date = Field(ge=date(1880, 1, 1))
+    language: Language = "en"
+    time_zone: TimeZone = "UTC"
+    terms_accepted: Literal[True]
+
+
 class LinkedRow(Wire):
     provider: str
     name: str
@@ -76,7 +90,9 @@ class LinkedPage(Wire):
     items: list[LinkedRow]
 
 
-def add_federation_routes(routes: Routes, federation: Federation, settings: Settings) -> None:
+def add_federation_routes(
+    routes: Routes, federation: Federation, accounts: ProviderAccounts, settings: Settings
+) -> None:
     # The return page of our own site sends it, so that nobody can finish a sign-in in another's browser.
     cookie: dict[str, Any] = {"name": BROWSER_COOKIE, **cookie_of(settings), "path": COOKIE_PATH}
 
@@ -131,6 +147,27 @@ def add_federation_routes(routes: Routes, federation: Federation, settings: Sett
         body, device = call.body, device_of(call, settings)
         signed_in = await federation.link_and_sign_in(body.link_token, body.password, body.code, body.role, device)
         return signed_in_answer(signed_in, settings)
+
+    @routes.post(
+        "/auth/providers/register",
+        action="public",
+        auth="none",
+        body=OpenAccount,
+        returns=Tokens,
+        status=201,
+        limit="login",
+        errors=(InvalidToken, EmailTaken, AlreadyLinked),
+    )
+    async def open_account(call: Call[OpenAccount, None]) -> Answer:
+        """After `link_required`, by who has no account yet: make a patient's account, linked, and sign in."""
+        body, device = call.body, device_of(call, settings)
+        if body.birth_date > call.now.date():
+            raise InvalidInput.of("birth_date", "lies in the future")
+        signed_in = await accounts.open(
+            body.link_token, body.name, body.birth_date, body.language, body.time_zone, device
+        )
+        answer = signed_in_answer(signed_in, settings)
+        return replace(answer, status=201)
 
     @routes.get("/me/identities", action="account.own", returns=LinkedPage)
     async def linked(call: Call[None, None]) -> LinkedPage:

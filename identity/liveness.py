@@ -11,6 +11,7 @@ import asyncio
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from core.errors import Unavailable
 
@@ -24,14 +25,32 @@ class Liveness:
     def __init__(self, redis: Redis) -> None:
         self._pool = redis.connection_pool
         self._connection: AbstractConnection | None = None
+        self._limit_s: float | None = None
         self._waiting: list[tuple[str, asyncio.Future[bool]]] = []
+        self._asking = False
         self._pump: asyncio.Task[None] | None = None
 
     async def exists(self, key: str) -> bool:
+        if self._asking or not (self._pump is None or self._pump.done()):
+            return await self._with_the_next(key)
+        # Nobody else asks: without a task in between this costs half.
+        self._asking = True
+        try:
+            return (await self._ask([key]))[0]
+        except (RedisError, OSError):
+            await self._hang_up()
+            raise Unavailable() from None
+        except BaseException:
+            await self._hang_up()  # an answer that nobody reads must not become the next one's
+            raise
+        finally:
+            self._asking = False
+            if self._waiting:
+                self._pump = asyncio.create_task(self._answer_all(), name="liveness of sessions")
+
+    async def _with_the_next(self, key: str) -> bool:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((key, answer))
-        if self._pump is None or self._pump.done():
-            self._pump = asyncio.create_task(self._answer_all(), name="liveness of sessions")
         return await answer
 
     async def close(self) -> None:
@@ -69,11 +88,17 @@ class Liveness:
         if self._connection is None:
             connection = self._pool.make_connection()  # type: ignore[no-untyped-call]  # redis-py has no types
             await connection.connect()
+            self._limit_s = connection.socket_timeout
+            connection.socket_timeout = None  # its own limits cost a task each time: one of ours does for both ways
             self._connection = connection
         connection = self._connection
         command: tuple[str | int, ...] = ("EXISTS", keys[0]) if len(keys) == 1 else ("EVAL", _EACH, len(keys), *keys)
-        await connection.send_packed_command(connection.pack_command(*command))
-        answer = await connection.read_response()
+        try:
+            async with asyncio.timeout(self._limit_s):
+                await connection.send_packed_command(connection.pack_command(*command), check_health=False)
+                answer = await connection.read_response()
+        except TimeoutError:
+            raise RedisTimeout() from None
         return [bool(each) for each in answer] if len(keys) > 1 else [bool(answer)]
 
     async def _hang_up(self) -> None:

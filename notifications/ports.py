@@ -71,9 +71,19 @@ class Nobody:
         return {}
 
 
+@dataclass(frozen=True, slots=True)
+class AccountLetter:
+    """``link`` may carry a one-time secret in its fragment. What is None is the person's own."""
+
+    link: str
+    email: str | None = None
+    name: str | None = None
+    language: str | None = None
+
+
 class Verifications(Protocol):
-    async def link(self, kind: str, letter_id: UUID) -> str | None:
-        """What a letter about the account links to; one-time secrets are in the fragment. None when used or over."""
+    async def letter(self, kind: str, letter_id: UUID) -> AccountLetter | None:
+        """What a letter about an account links to, and where it goes. None when the link is used or over."""
         ...
 
 

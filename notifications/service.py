@@ -292,15 +292,20 @@ class Notifications:
 
     async def _send(self, connection: Connection, delivery: Delivery, people: Mapping[UUID, Person]) -> int:
         person = people.get(delivery.person_id)
-        written = None if person is None else await self._write(delivery, person)
+        to, written = "", None
+        if delivery.verification_id is not None:
+            to, written = await self._account_letter(delivery, delivery.verification_id, person)
+        elif person is not None:
+            to, written = person.email, await self._write(delivery, person)
         now = self._clock.now()
-        if person is None or written is None:
-            reason = "the person is unknown" if person is None else "there is nothing to send any more"
+        if written is None:
+            known = person is not None or delivery.verification_id is not None
+            reason = "there is nothing to send any more" if known else "the person is unknown"
             async with self._database.transaction() as tx:
                 await self._repository.not_sent(tx, delivery.id, "skipped", reason, now)
             return 0
         try:
-            await connection.send(delivery.id, person.email, written)
+            await connection.send(delivery.id, to, written)
         except MailRefused as error:
             final = error.permanent or delivery.attempts >= MAX_ATTEMPTS
             async with self._database.transaction() as tx:
@@ -316,14 +321,21 @@ class Notifications:
             await self._repository.sent(tx, delivery.id, self._clock.now())
         return 1
 
+    async def _account_letter(
+        self, delivery: Delivery, letter_id: UUID, person: Person | None
+    ) -> tuple[str, Letter | None]:
+        """To whom, and what; nothing when the link is used or nobody is known by that id."""
+        found = await self._verifications.letter(delivery.kind, letter_id)
+        if found is None or (person is None and found.email is None):
+            return "", None
+        language = found.language or (person.language if person else "en")
+        name = found.name or (person.name if person else "")
+        title, body = templates.render(delivery.kind, language, {})
+        to = found.email or (person.email if person else "")
+        return to, Letter(title, templates.mail_text(language, name, body, found.link))
+
     async def _write(self, delivery: Delivery, person: Person) -> Letter | None:
-        """Written anew at each attempt; None when the content is gone or the link is used."""
-        if delivery.verification_id is not None:
-            link = await self._verifications.link(delivery.kind, delivery.verification_id)
-            if link is None:
-                return None
-            title, body = templates.render(delivery.kind, person.language, {})
-            return Letter(title, templates.mail_text(person.language, person.name, body, link))
+        """Written anew at each attempt; None when the content is gone."""
         if delivery.notice_id is None:
             return None
         async with self._database.reading() as tx:

@@ -20,12 +20,15 @@ from consultations.events import ConsultationStarted, InterpreterRequested, Pati
 from core.database import Transaction
 from core.events import Envelope, Subscriptions
 from identity.events import (
+    EmailChanged,
+    EmailChangeRequested,
     PasswordResetRequested,
     ProxyEnded,
     ProxyGranted,
     ProxyInvited,
     RegistrationRepeated,
     SecurityChanged,
+    StaffInvited,
     VerificationRequested,
 )
 from notifications.service import ARRANGING, RECORD, VISITS, Notifications, Telling
@@ -180,12 +183,28 @@ def _accounts(subscriptions: Subscriptions, service: Notifications) -> None:
     async def changed(tx: Transaction, fact: SecurityChanged, envelope: Envelope) -> None:
         await service.write_letter(tx, f"account.{fact.what}", fact.person_id, fact.change_id)
 
+    async def new_address(tx: Transaction, fact: EmailChangeRequested, envelope: Envelope) -> None:
+        await service.write_letter(tx, fact.name, fact.person_id, fact.change_id)
+
+    async def address_changed(tx: Transaction, fact: EmailChanged, envelope: Envelope) -> None:
+        # The letter goes to the old address; whoever is signed in sees it live.
+        await service.write_letter(tx, fact.name, fact.person_id, fact.undo_id)
+        telling = Telling(fact.name, fact.person_id, fact.person_id, None, link="/security", mail=False)
+        await service.tell(tx, replace(telling, template="account.email_changed.notice"))
+
+    async def invited(tx: Transaction, fact: StaffInvited, envelope: Envelope) -> None:
+        # Whoever is invited may be nobody yet: the delivery is listed under who invited them.
+        await service.write_letter(tx, fact.name, fact.invited_by, fact.invitation_id)
+
     async def emergency(tx: Transaction, fact: BreakGlassOpened, envelope: Envelope) -> None:
         telling = Telling(fact.name, fact.patient_id, fact.person_id, None, link="/privacy", also=RECORD)
         await service.tell(tx, telling)
 
     subscriptions.on(GROUP, VerificationRequested, verification)
     subscriptions.on(GROUP, BreakGlassOpened, emergency)
+    subscriptions.on(GROUP, StaffInvited, invited)
+    subscriptions.on(GROUP, EmailChangeRequested, new_address)
+    subscriptions.on(GROUP, EmailChanged, address_changed)
     subscriptions.on(GROUP, PasswordResetRequested, reset)
     subscriptions.on(GROUP, RegistrationRepeated, repeated)
     subscriptions.on(GROUP, SecurityChanged, changed)

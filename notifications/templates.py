@@ -190,6 +190,55 @@ _TEXTS: dict[str, dict[str, tuple[str, str]]] = {
             "il n'y a rien à faire.",
         ),
     },
+    "account.email_change_requested": {
+        "en": (
+            "Confirm your new email address",
+            "You asked to use this address for your account. Confirm it with the link below. It works once, for a "
+            "day. If it was not you, do nothing: nothing changes.",
+        ),
+        "fr": (
+            "Confirmez votre nouvelle adresse email",
+            "Vous avez demandé à utiliser cette adresse pour votre compte. Confirmez-la avec le lien ci-dessous. Il "
+            "sert une fois, pendant un jour. Si ce n'était pas vous, ne faites rien : rien ne change.",
+        ),
+    },
+    "account.email_changed": {
+        "en": (
+            "Your email address was changed",
+            "Your account now uses another address; letters no longer come here. If it was not you, undo it with the "
+            "link below. It works for seven days, signs everybody out, and sends you a letter to choose a new "
+            "password.",
+        ),
+        "fr": (
+            "Votre adresse email a été changée",
+            "Votre compte utilise maintenant une autre adresse ; plus rien n'arrive ici. Si ce n'était pas vous, "
+            "annulez ce changement avec le lien ci-dessous. Il sert pendant sept jours, déconnecte tout le monde et "
+            "vous envoie une lettre pour choisir un nouveau mot de passe.",
+        ),
+    },
+    "account.email_changed.notice": {
+        "en": (
+            "Your email address was changed",
+            "Letters go to the new address from now on. The old one was told, and can undo it for seven days.",
+        ),
+        "fr": (
+            "Votre adresse email a été changée",
+            "Les lettres vont désormais à la nouvelle adresse. L'ancienne a été prévenue et peut annuler pendant sept "
+            "jours.",
+        ),
+    },
+    "staff.invited": {
+        "en": (
+            "You are invited to work with Bedside",
+            "An administrator has invited you. Open the link below to accept. It works once, for seven days. If you "
+            "don't expect this, do nothing.",
+        ),
+        "fr": (
+            "Vous êtes invité à travailler avec Bedside",
+            "Un administrateur vous a invité. Ouvrez le lien ci-dessous pour accepter. Il sert une fois, pendant sept "
+            "jours. Si vous n'attendez rien de tel, ne faites rien.",
+        ),
+    },
     "account.password": {
         "en": (
             "Your password was changed",

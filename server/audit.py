@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from compliance import audit_keys, repository
+from compliance import archives, audit_keys, repository
 from compliance.checkpoints import Checkpoint, from_json, to_json
 from compliance.service import Verification, verify
 from core.database import Database, open_database, role_of
@@ -23,6 +23,30 @@ async def verify_trail(settings: Settings, checkpoint: Path | None = None) -> tu
     async with _opened(settings) as database:
         found = await verify(database, audit_keys(settings), kept)
     return report(found), found.intact
+
+
+async def verify_archive(settings: Settings, path: Path) -> tuple[list[str], bool]:
+    """An archive's own chain, and whether it is the one that the trail's signed cut names."""
+    keys = audit_keys(settings)
+    try:
+        file_digest, before, links = archives.read(path)
+    except (OSError, ValueError) as error:
+        raise ProcessError(f"{path}: {error}") from None
+    digest, broken = archives.check(keys.chain, keys.rows, before, links)
+    if broken is not None:
+        return [f"BROKEN at row {broken.audit_seq} (link {broken.position}): {broken.what}"], False
+    async with _opened(settings) as database, database.reading() as tx:
+        cut = next((each for each in await repository.cuts(tx) if each.position == links[-1].position), None)
+    named = (
+        cut is not None
+        and archives.is_signed(keys.signer.public, cut)
+        and (cut.first_position, cut.digest, cut.archive_digest) == (links[0].position, digest, file_digest)
+    )
+    rows = f"rows that fit: {len(links)}, links {links[0].position} to {links[-1].position}"
+    return [
+        rows,
+        "the archive is the one that left the trail" if named else "NOT the archive that the trail names",
+    ], named
 
 
 async def newest_checkpoint(settings: Settings) -> str:
@@ -42,7 +66,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def report(found: Verification) -> list[str]:
     """In lines for a person."""
-    lines = [f"sealed rows that fit: {found.sealed}", f"head: {found.head}"]
+    lines = [f"sealed rows that fit: {found.sealed - found.archived}", f"head: {found.head}"]
+    if found.archived:
+        lines.append(f"in archives: {found.archived}, up to a signed cut")
     if found.unsealed:
         lines.append(f"not sealed yet: {found.unsealed}, from row {found.first_unsealed}")
     if found.broken is None:

@@ -125,6 +125,22 @@ async def audit_verify(checkpoint: Path | None) -> None:
         sys.exit(1)
 
 
+@audit.command("verify-archive")
+@click.argument("archive", type=click.Path(path_type=Path))
+@asynchronous
+async def audit_verify_archive(archive: Path) -> None:
+    """Follow the chain in an archive of old rows, and compare it with the trail's signed cut; exit code 1 if not."""
+    from server.audit import verify_archive
+
+    settings = attach(read_settings())
+    require(settings, "database.url", "database.role_secret", "security.master_key")
+    lines, good = await verify_archive(settings, archive)
+    for line in lines:
+        click.echo(line)
+    if not good:
+        sys.exit(1)
+
+
 @main.command("turn-config")
 @click.option("--listen", multiple=True, help="Address coturn listens on (default: all).")
 @click.option("--external", default="", help="Public address behind NAT: PUBLIC or PUBLIC/PRIVATE.")

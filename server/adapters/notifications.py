@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from core.security.principal import Principal
-from notifications.ports import Actor, Appointment, Person
+from identity import letters
+from notifications.ports import AccountLetter, Actor, Appointment, Person
 
 if TYPE_CHECKING:
     from server.services import Modules
@@ -51,13 +52,21 @@ class Verifications:
     def __init__(self, modules: Modules) -> None:
         self._modules = modules
 
-    async def link(self, kind: str, letter_id: UUID) -> str | None:
+    async def letter(self, kind: str, letter_id: UUID) -> AccountLetter | None:
         identity = self._modules.identity
+        if kind == "account.email_change_requested":
+            return _letter(await identity.email_changes.letter(letter_id))
+        if kind == "account.email_changed":
+            return _letter(await identity.email_changes.undo_letter(letter_id))
+        if kind == "staff.invited":
+            return _letter(await identity.staff_invitations.letter(letter_id))
         if kind == "account.verification_requested":
-            return await identity.accounts.verification_link(letter_id)
-        if kind == "account.password_reset_requested":
-            return await identity.resetting.link(letter_id)
-        return identity.accounts.page_for(kind)
+            link = await identity.accounts.verification_link(letter_id)
+        elif kind == "account.password_reset_requested":
+            link = await identity.resetting.link(letter_id)
+        else:
+            link = identity.accounts.page_for(kind)
+        return None if link is None else AccountLetter(link)
 
 
 class Sessions:
@@ -66,3 +75,7 @@ class Sessions:
 
     async def authenticate(self, token: str) -> Principal:
         return await self._modules.identity.sign_in.authenticate(token)
+
+
+def _letter(found: letters.AccountLetter | None) -> AccountLetter | None:
+    return None if found is None else AccountLetter(found.link, found.email, found.name, found.language)

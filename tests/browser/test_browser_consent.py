@@ -6,6 +6,7 @@ import pytest
 from arrivals import Arrive
 from meeting import PATIENT_NAME, Meeting
 from playwright.async_api import expect
+from test_browser_security import picture
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +32,8 @@ async def test_consent_taken_back_is_asked_for_on_the_way_in_and_ends_a_call(arr
     # A reload asks too; the text is there to read, and one press agrees to it.
     await page.reload()
     await expect(asked).to_contain_text("examination by video has limits")
+    await picture(page, "consent")
+    await page.set_viewport_size({"width": 360, "height": 780})
     await asked.get_by_role("button", name="I agree").click()
     await meeting.wait(patient)
     await doctor.page.get_by_role("button", name=f"Let in {PATIENT_NAME}").click()

@@ -49,11 +49,7 @@ async def write(context: Context, patient: UUID, actor: UUID, action: str = "rec
         await tx.audit(action, actor_id=actor, actor_role="practitioner", resource="record", patient_id=patient)
 
 
-TRIGGERS = {
-    "core.audit_log": "audit_log_append_only",
-    "compliance.sealed_rows": "sealed_rows_append_only",
-    "compliance.checkpoints": "checkpoints_append_only",
-}
+GUARDED = ("core.audit_log", "compliance.sealed_rows", "compliance.checkpoints", "compliance.audit_cuts")
 
 
 @asynccontextmanager
@@ -61,12 +57,12 @@ async def as_owner(postgres: str) -> AsyncIterator[Any]:
     """A superuser who has switched the triggers off. Others share this database: the chain is left as it was."""
     owner = await asyncpg.connect(postgres)
     try:
-        for table, trigger in TRIGGERS.items():
-            await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        for table in GUARDED:
+            await owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         yield owner
     finally:
-        for table, trigger in TRIGGERS.items():
-            await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
+        for table in GUARDED:
+            await owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         await owner.close()
 
 
@@ -236,6 +232,8 @@ async def test_the_program_itself_can_change_neither_trail_nor_seals(audit: Audi
         ("compliance", "TRUNCATE compliance.sealed_rows"),
         ("compliance", "UPDATE compliance.checkpoints SET position = 0"),
         ("compliance", "DELETE FROM compliance.checkpoints"),
+        ("compliance", "DELETE FROM compliance.audit_cuts"),
+        ("identity", "SELECT core.cut_audit('{1}', now())"),
         (
             "core",
             "INSERT INTO core.audit_log (id, action, actor_role, resource) VALUES (NULL, '', '', '')",

@@ -75,7 +75,9 @@ async def test_open_routes_are_these_alone(operations: list[Operation]) -> None:
         *("POST /auth/login/factor", "POST /auth/passkey", "POST /auth/passkey/options"),
         *("POST /auth/password-reset", "POST /auth/password-reset/finish"),
         *("GET /auth/providers", "POST /auth/providers/{provider}"),
-        *("POST /auth/providers/return", "POST /auth/providers/link"),
+        *("POST /auth/providers/return", "POST /auth/providers/link", "POST /auth/providers/register"),
+        *("POST /auth/email-change/confirm", "POST /auth/email-change/undo"),
+        *("POST /auth/staff-invitations/read", "POST /auth/staff-invitations/accept"),
         *("GET /specialties", "GET /providers", "GET /providers/{id}", "GET /appointments/available"),
         "GET /calendar/{token}.ics",
     }
@@ -296,6 +298,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "place": "Dakar",
         "callback_phone": "+221771234567",
     },
+    "PUT /appointments/{id}/consent": {"version": 1, "language": "en"},
     "PUT /interpreters/{id}": {"languages": ["wo"]},
     "PATCH /me/passkeys/{id}": {"name": "Phone"},
     "PUT /me/consents/{kind}": {"given": False, "version": 1, "language": "en"},

@@ -211,6 +211,8 @@ async def refused_input(clinic: Clinic, mark: Marks) -> None:
     await clinic.ask("POST", "/auth/login", json={"email": "a@example.org", "password": mark("password")})
     await clinic.ask("POST", "/auth/verify-email", json={"secret": mark("secret of a link")})
     await clinic.ask("POST", "/auth/password-reset/finish", json={"secret": mark("reset link"), "password": "x" * 20})
+    for path in ("email-change/confirm", "email-change/undo", "staff-invitations/read"):
+        await clinic.ask("POST", f"/auth/{path}", json={"secret": mark(f"secret for {path}")})
     pending = {"pending_token": mark("pending token"), "code": mark("code")}
     await clinic.ask("POST", "/auth/login/factor", json=pending)
     await clinic.ask("POST", "/invitations/redeem", json={"secret": mark("secret of an invitation")})

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,6 +26,7 @@ from core.settings import Oidc, Provider
 from identity import setup
 from identity.errors import (
     AlreadyLinked,
+    EmailTaken,
     InvalidCredentials,
     LinkRequired,
     NotLinked,
@@ -195,6 +196,44 @@ async def test_an_address_that_nobody_has_is_asked_for_its_password_too(clinic: 
     with pytest.raises(InvalidCredentials):
         token = asked.value.extra["link_token"]
         await clinic.identity.federation.link_and_sign_in(token, PASSWORD, None, None, here())
+
+
+async def test_who_has_no_account_opens_one_after_saying_who_they_are(clinic: Clinic) -> None:
+    subject, opening = uuid7().hex, clinic.identity.provider_accounts
+    email = f"{subject}@example.org"
+    await clinic.know(subject, email=email, email_verified=True)
+    tokens = []
+    for _ in range(2):
+        with pytest.raises(LinkRequired) as asked:
+            await clinic.enter(**await clinic.returned(subject))
+        tokens.append(asked.value.extra["link_token"])
+    said = ("Awa Traoré", date(1990, 5, 17), "fr", "Africa/Dakar")
+    for forged in (tokens[0][:-4] + "AAAA", clinic.context.tokens.issue("pending", uuid7(), timedelta(minutes=1))):
+        with pytest.raises(InvalidToken):
+            await opening.open(forged, *said, here())
+    signed_in = await opening.open(tokens[0], *said, here())
+    acting = await clinic.principal(signed_in)
+    assert (signed_in.person.roles, signed_in.person.email_verified, acting.methods) == (("patient",), True, {"fed"})
+    person, contact = await clinic.identity.directory.me(acting)
+    assert (person.email, contact.birth_date) == (email, date(1990, 5, 17))
+    for used in tokens:
+        with pytest.raises(EmailTaken):
+            await opening.open(used, *said, here())
+    assert (await clinic.enter(**await clinic.returned(subject))).person.id == person.id
+    with pytest.raises(InvalidCredentials):  # nobody knows its password
+        await clinic.identity.sign_in.login(email, PASSWORD, None, here())
+
+
+async def test_an_account_that_is_there_is_not_opened_anew(clinic: Clinic) -> None:
+    who, subject = await clinic.person(), uuid7().hex
+    await clinic.know(subject, email=who.email, email_verified=True)
+    with pytest.raises(LinkRequired) as asked:
+        await clinic.enter(**await clinic.returned(subject))
+    token = asked.value.extra["link_token"]
+    with pytest.raises(EmailTaken):
+        await clinic.identity.provider_accounts.open(token, "Thief", date(1990, 5, 17), "en", "UTC", here())
+    signed_in = await clinic.identity.federation.link_and_sign_in(token, PASSWORD, None, None, here())
+    assert signed_in.person.id == who.id, "its own password links it still"
 
 
 async def test_linking_as_a_signed_in_person(clinic: Clinic, clock: HandClock) -> None:

@@ -39,6 +39,10 @@ OWN = [
     ("PATCH", "/me/passkeys/0190b5a0-0000-7000-8000-000000000000"),
     ("DELETE", "/me/passkeys/0190b5a0-0000-7000-8000-000000000000"),
     ("POST", "/auth/step-up"),
+    ("GET", "/me/email-change"),
+    ("PUT", "/me/email-change"),
+    ("DELETE", "/me/email-change"),
+    ("POST", "/me/staff-invitations"),
     ("GET", "/me/identities"),
     ("POST", "/auth/identities/sso"),
     ("POST", "/auth/identities/return"),
@@ -191,3 +195,40 @@ async def test_a_stale_proof_is_told_and_renewed(house: House, client: Client) -
     status, proved = await ask(client, "POST", "/auth/step-up", {"password": PASSWORD}, renewed.access_token)
     assert (status, proved["refresh_token"]) == (200, None)
     assert (await ask(client, "PUT", "/me/password", change, proved["access_token"]))[0] == 204
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])
+@pytest.mark.parametrize("path", ["/auth/refresh", "/auth/logout"])
+async def test_another_site_s_form_moves_nothing(house: House, client: Client, path: str, kind: str) -> None:
+    """What a page elsewhere can send without asking first; the cookie is beside it, as if the browser let it."""
+    who = await house.person()
+    await token_of(client, who.email)
+    held = client.session.cookie_jar.filter_cookies(client.make_url("/api/v1/auth/refresh"))[COOKIE].value
+    headers = {"Content-Type": kind, "Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    async with client.post(f"/api/v1{path}", data=b"{}", headers=headers) as answer:
+        assert answer.status == 415
+        assert COOKIE not in answer.cookies
+    status, refreshed = await ask(client, "POST", "/auth/refresh", {})
+    assert (status, refreshed["user"]["id"]) == (200, str(who.id)), "signed in as before"
+    assert held
+    preflight = await client.options(
+        f"/api/v1{path}", headers={"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    )
+    assert not [name for name in preflight.headers if name.lower().startswith("access-control-")]
+
+
+async def test_no_address_or_name_becomes_a_header_of_a_letter(house: House, client: Client) -> None:
+    who, admin = await house.person(), await house.person("admin")
+    mine, theirs = await token_of(client, who.email), await token_of(client, admin.email)
+    evil = f"{uuid7().hex}@example.org\r\nBcc: everybody@example.org"
+    for method, path, body, token in (
+        ("POST", "/auth/register", {"email": evil, "password": PASSWORD, "name": "Awa"}, None),
+        ("POST", "/auth/register", {"email": who.email, "password": PASSWORD, "name": "Awa\r\nBcc: x@y.zz"}, None),
+        ("POST", "/auth/password-reset", {"email": evil}, None),
+        ("PUT", "/me/email-change", {"email": evil}, mine),
+        ("PATCH", "/me", {"name": "Awa\nSubject: you won"}, mine),
+        ("POST", "/staff-invitations", {"email": evil, "name": "Nora", "role": "desk"}, theirs),
+        ("POST", "/staff-invitations", {"email": who.email, "name": "Nora\nBcc: x@y.zz", "role": "desk"}, theirs),
+    ):
+        status, problem = await ask(client, method, path, body, token)
+        assert (status, problem["code"]) == (400, "invalid_input"), (path, body)

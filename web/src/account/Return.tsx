@@ -4,8 +4,9 @@ import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import type { SignedIn } from "../api/types";
 import { homeOf } from "../app/Shell";
-import { Banner, Button, ButtonLink, Card, PageHeader, SkeletonList, TextField, useErrorText } from "../design";
+import { Banner, Button, ButtonLink, Card, Choices, PageHeader, SkeletonList, TextField, useErrorText } from "../design";
 import { useSession } from "../session";
+import { OpenAccount } from "./OpenAccount";
 import { SecondStep, type Pending } from "./SecondStep";
 import { takeLinking } from "./providers";
 import { useAccountText } from "./text";
@@ -52,7 +53,7 @@ export default function Return() {
   });
 
   if (pending) return <SecondStep pending={pending} onSignedIn={(signedIn) => Promise.resolve(enter(signedIn))} onBack={() => go("/sign-in")} />;
-  if (linkToken) return <LinkForm token={linkToken} onSignedIn={enter} />;
+  if (linkToken) return <FirstTime token={linkToken} onSignedIn={enter} />;
   if (!failure) return <SkeletonList rows={2} />;
   return (
     <div className="narrow stack">
@@ -67,7 +68,29 @@ export default function Return() {
   );
 }
 
-/** The first time: the account's own password shows that it is theirs. */
+/** The first time: who has an account proves that it is theirs, who has none opens one. */
+function FirstTime({ token, onSignedIn }: { token: string; onSignedIn: (signedIn: SignedIn) => void }) {
+  const t = useAccountText();
+  const [way, setWay] = useState<"link" | "open">("link");
+  return (
+    <div className="narrow stack">
+      <PageHeader title={t(way === "link" ? "link.title" : "open.title")}>{t(way === "link" ? "link.lead" : "open.lead")}</PageHeader>
+      <Choices
+        label={t("open.which")}
+        hideLabel
+        value={way}
+        onChange={setWay}
+        options={[
+          { id: "link", label: t("open.have") },
+          { id: "open", label: t("open.new") },
+        ]}
+      />
+      {way === "link" ? <LinkForm token={token} onSignedIn={onSignedIn} /> : <OpenAccount token={token} onSignedIn={onSignedIn} />}
+    </div>
+  );
+}
+
+/** The account's own password shows that it is theirs. */
 function LinkForm({ token, onSignedIn }: { token: string; onSignedIn: (signedIn: SignedIn) => void }) {
   const t = useAccountText();
   const explain = useErrorText();
@@ -88,18 +111,15 @@ function LinkForm({ token, onSignedIn }: { token: string; onSignedIn: (signedIn:
     }
   };
   return (
-    <div className="narrow stack">
-      <PageHeader title={t("link.title")}>{t("link.lead")}</PageHeader>
-      <Card raised>
-        <form className="stack" onSubmit={(event) => void submit(event)} noValidate>
-          <TextField label={t("step.password")} type="password" autoComplete="current-password" value={password} onChange={setPassword} isRequired />
-          {code !== null ? <TextField label={t("step.code")} autoComplete="one-time-code" value={code} onChange={setCode} autoFocus /> : null}
-          {failure ? <Banner tone="problem">{failure}</Banner> : null}
-          <Button type="submit" variant="primary" size="large" wide state={busy ? "busy" : "idle"}>
-            {t("link.act")}
-          </Button>
-        </form>
-      </Card>
-    </div>
+    <Card raised>
+      <form className="stack" onSubmit={(event) => void submit(event)} noValidate>
+        <TextField label={t("step.password")} type="password" autoComplete="current-password" value={password} onChange={setPassword} isRequired />
+        {code !== null ? <TextField label={t("step.code")} autoComplete="one-time-code" value={code} onChange={setCode} autoFocus /> : null}
+        {failure ? <Banner tone="problem">{failure}</Banner> : null}
+        <Button type="submit" variant="primary" size="large" wide state={busy ? "busy" : "idle"}>
+          {t("link.act")}
+        </Button>
+      </form>
+    </Card>
   );
 }

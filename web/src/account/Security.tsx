@@ -11,6 +11,7 @@ import { Authenticator } from "./Authenticator";
 import { Passkeys } from "./Passkeys";
 import { RecoveryCodes } from "./RecoveryCodes";
 import { Devices } from "./Devices";
+import { EmailAddress } from "./EmailAddress";
 import { Linked } from "./Linked";
 import { isNotProved } from "./StepUp";
 import { useAccountText } from "./text";
@@ -57,6 +58,7 @@ function Parts() {
       ) : null}
       <Factors security={security} codes={codes} onChanged={changed} onKept={() => setCodes(null)} />
       <Password />
+      {user?.role === "enrolling" ? null : <EmailAddress />}
       {user?.role === "enrolling" ? null : <Linked />}
       <Devices />
     </>

@@ -34,6 +34,20 @@ export const api = {
   actAs: (role: T.Role) => send<T.SignedIn>("POST", "/auth/role", { role }),
   askReset: (email: string) => send<void>("POST", "/auth/password-reset", { email }),
   finishReset: (input: { secret: string; password: string }) => send<void>("POST", "/auth/password-reset/finish", input),
+  openProviderAccount: (input: { link_token: string; name: string; birth_date: string; language: string; time_zone: string; terms_accepted: true }) =>
+    send<T.SignedIn>("POST", "/auth/providers/register", input),
+  emailChange: () => get<{ email: string | null; expires_at: T.Time | null }>("/me/email-change"),
+  changeEmail: (email: string) => send<void>("PUT", "/me/email-change", { email }),
+  cancelEmailChange: () => send<void>("DELETE", "/me/email-change"),
+  confirmEmail: (secret: string) => send<void>("POST", "/auth/email-change/confirm", { secret }),
+  undoEmail: (secret: string) => send<void>("POST", "/auth/email-change/undo", { secret }),
+  staffInvitations: (query?: { cursor?: string; limit?: number }) => get<T.Page<T.StaffInvitation>>("/staff-invitations", query),
+  inviteStaff: (input: T.NewStaffInvitation) => send<T.StaffInvitation>("POST", "/staff-invitations", input),
+  revokeStaffInvitation: (id: T.Id) => send<void>("DELETE", `/staff-invitations/${id}`),
+  readStaffInvitation: (secret: string) => send<T.Invited>("POST", "/auth/staff-invitations/read", { secret }),
+  acceptStaffInvitation: (input: { secret: string; name: string; password: string; language: string; time_zone: string }) =>
+    send<T.SignedIn>("POST", "/auth/staff-invitations/accept", input),
+  addInvitedRole: (secret: string) => send<T.User>("POST", "/me/staff-invitations", { secret }),
   verifyEmail: (secret: string) => send<void>("POST", "/auth/verify-email", { secret }),
   changePassword: (password: string) => send<void>("PUT", "/me/password", { password }),
   sessions: () => get<T.Page<T.Session>>("/me/sessions"),
@@ -183,6 +197,7 @@ export const api = {
   confirmErasure: () => send<T.Erasure>("POST", "/me/erasure/confirm", { sure: true }),
   withdrawErasure: () => send<void>("DELETE", "/me/erasure"),
   audit: (query: { patient_id?: string; actor_id?: string; action?: string; from?: string; to?: string; cursor?: string }) => get<T.Page<T.AuditRow>>("/audit", query),
+  auditCheckpoint: () => get<T.Checkpoint>("/audit/checkpoint"),
   recordAccesses: (query?: { cursor?: string }) => get<T.Page<T.AuditRow>>("/me/record-accesses", query),
   health: () => get<T.Health>("/admin/health"),
 };

@@ -18,6 +18,19 @@ export type Licence = { number: string; expires_on: string | null; verified: boo
 export type Person = { id: Id; name: string; email: string; roles: Role[]; created_at: Time; deactivated_at: Time | null; licence: Licence | null };
 export type SignedIn = { access_token: string; expires_in: number; user: User };
 export type Session = { id: Id; current: boolean; client: string; agent: string; created_at: Time; refreshed_at: Time };
+export type Checkpoint = { position: number; digest: string; made_at: Time; signature: string; public_key: string };
+export type StaffRole = Exclude<Role, "patient" | "enrolling">;
+export type StaffInvitation = {
+  id: Id; email: string; name: string; role: StaffRole; state: "open" | "accepted" | "revoked" | "expired"; invited_by: Id; created_at: Time;
+  expires_at: Time; accepted_at: Time | null; person_id: Id | null;
+};
+export type NewStaffInvitation = {
+  email: string; name: string; role: StaffRole; language: string;
+  practitioner?: {
+    title: string; specialties: string[]; languages: string[]; licence_number: string; fee_minor: number; currency: string; location: string;
+  };
+};
+export type Invited = { email: string; name: string; role: StaffRole; language: string; has_account: boolean };
 export type Ceremony = { ceremony: string; options: Record<string, unknown> };
 export type Answered = { ceremony: string; credential: object };
 export type FactorAdded = SignedIn & { recovery_codes: string[] };

@@ -1,11 +1,12 @@
 import { useState, type FormEvent } from "react";
 import { api } from "../api/client";
 import { useResource } from "../api/useResource";
-import { Badge, Button, EmptyState, PageHeader, Select, TextField } from "../design";
+import { Badge, Banner, Button, EmptyState, PageHeader, Select, TextField } from "../design";
 import { addDays } from "../format/time";
 import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { auditWords } from "../parts/audit";
+import { save } from "../parts/files";
 import { PagedTable } from "../parts/PagedTable";
 import { usePrivacy } from "../privacy/text";
 import { zoned } from "../parts/zoned";
@@ -49,6 +50,7 @@ export default function Audit() {
     <div>
       <PageHeader title={t("audit.title")}>{t("audit.lead")}</PageHeader>
       <div className="stack">
+        <ChainStatus />
         <search>
           <form className="filters" onSubmit={search}>
             <TextField label={t("audit.patientId")} value={form.patient_id} onChange={(patient_id) => setForm({ ...form, patient_id })} error={wrong.patient_id} />
@@ -116,5 +118,27 @@ export default function Audit() {
         />
       </div>
     </div>
+  );
+}
+
+/** How far the trail is proved, and a signed word of it to keep where nobody here reaches. */
+function ChainStatus() {
+  const privacy = usePrivacy();
+  const format = useFormat();
+  const found = useResource("audit checkpoint", api.auditCheckpoint);
+  if (!found.data) return null;
+  const { position, made_at, digest } = found.data;
+  return (
+    <Banner
+      tone="good"
+      icon="shield"
+      action={
+        <Button size="small" icon="download" onPress={() => save(new Blob([JSON.stringify(found.data)], { type: "application/json" }), `checkpoint-${position}.json`)}>
+          {privacy("audit.checkpoint")}
+        </Button>
+      }
+    >
+      {privacy("audit.sealed", { count: String(position), time: format.dayAndClock(made_at) })} <span className="mono">{digest.slice(0, 12)}</span>
+    </Banner>
   );
 }

@@ -9,6 +9,7 @@ import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { PagedTable } from "../parts/PagedTable";
 import { Administer } from "../privacy/Administer";
+import { Invitations } from "../privacy/Invitations";
 import { usePrivacy } from "../privacy/text";
 import { useSession } from "../session";
 
@@ -121,6 +122,7 @@ export default function People() {
               : []),
           ]}
         />
+        {user?.role === "admin" ? <Invitations /> : null}
       </div>
       <Dialog title={patient ? `${family("staffTitle")}: ${patient.name}` : ""} isOpen={patient !== null} onClose={() => setPatient(null)} wide>
         {patient ? <StaffProxies key={patient.id} person={patient} /> : null}
