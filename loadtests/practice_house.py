@@ -52,7 +52,9 @@ class House:
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bedside-practice-"))
         secret = secrets.token_hex(16)
-        options = {"shared_preload_libraries": "pg_stat_statements"} if statements else {}
+        options = (
+            {"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "all"} if statements else {}
+        )
         self.postgres = EmbeddedPostgres(self.folder, role_secret=secret, options=options)
         self._statements = statements
         self.valkey = EmbeddedValkey(self.folder)
@@ -261,7 +263,7 @@ class House:
                 "regexp_replace(query, '\\s+', ' ', 'g') AS q "
                 "FROM pg_stat_statements ORDER BY total_exec_time DESC LIMIT 30"
             )
-            return [f"{row['ms']:9.0f} ms {row['calls']:7} × {row['mean']:.3f}  {row['q'][:130]}" for row in rows]
+            return [f"{row['ms']:9.0f} ms {row['calls']:7} × {row['mean']:.3f}  {row['q'][:170]}" for row in rows]
         finally:
             await connection.close()
 
