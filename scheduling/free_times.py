@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from core.clock import Clock
 from core.database import Database
+from core.kept_redis import KeptRedis
 from scheduling.availability import Schedule, Slot
 from scheduling.models import Busy, StoredSchedule
 from scheduling.time_repository import TimeRepository, schedule_content, schedule_of
@@ -44,6 +45,7 @@ PATIENCE_S = 0.25
 # After a failure Redis is left alone for a moment, so that not every search waits for it.
 PAUSE_S = 1.0
 _DOUBT = b"?"
+_SET_ALL = "for at, key in ipairs(KEYS) do redis.call('SET', key, ARGV[2 * at - 1], 'PX', ARGV[2 * at]) end"
 _AWAY = (RedisError, OSError, TimeoutError)
 _FAR = timedelta(days=735)
 
@@ -66,6 +68,8 @@ class FreeTimes:
         self._grids: OrderedDict[UUID, tuple[int, DayGrids]] = OrderedDict()
         self._writing: dict[UUID, tuple[bytes, int]] = {}
         self._written: asyncio.Future[None] | None = None
+        self._one_write = asyncio.Lock()
+        self._kept = KeptRedis(redis)
         self._unsure: set[UUID] = set()
         self._mending: asyncio.Task[None] | None = None
         self._quiet_until = float("-inf")
@@ -130,6 +134,7 @@ class FreeTimes:
         if self._mending is not None:
             self._mending.cancel()
             await asyncio.gather(self._mending, return_exceptions=True)
+        await self._kept.hang_up()
 
     # Parts
 
@@ -236,24 +241,30 @@ class FreeTimes:
             self._unsure.update(marks)
         elif self._loop_time() < self._quiet_until:
             return
-        self._writing.update(marks)
+        for each, mark in marks.items():
+            # A doubt that is still to be written stands: whoever raised it will have the last word.
+            if each not in self._writing or not self._writing[each][0].startswith(_DOUBT):
+                self._writing[each] = mark
         if self._written is None:
             self._written = asyncio.ensure_future(self._flush())
         await asyncio.shield(self._written)
 
     async def _flush(self) -> None:
-        await asyncio.sleep(0)  # let the others of this turn of the loop join
-        marks, self._writing, self._written = self._writing, {}, None
-        try:
-            async with asyncio.timeout(PATIENCE_S), self._redis.pipeline(transaction=False) as pipe:
-                for each, (value, milliseconds) in marks.items():
-                    pipe.set(_mark_key(each), value, px=milliseconds)
-                await pipe.execute()
-        except _AWAY as error:
-            self._away(error)
-            if self._mending is None or self._mending.done():
-                self._mending = asyncio.create_task(self._mend(), name="marks of free times")
-            return
+        # Others join: those of this turn of the loop, and those who come while earlier marks are on their way.
+        await asyncio.sleep(0)
+        async with self._one_write:
+            marks, self._writing, self._written = self._writing, {}, None
+            command: list[str | int | bytes] = ["EVAL", _SET_ALL, len(marks), *(_mark_key(each) for each in marks)]
+            for value, milliseconds in marks.values():
+                command += (value, milliseconds)
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._kept.ask(*command)
+            except _AWAY as error:
+                self._away(error)
+                if self._mending is None or self._mending.done():
+                    self._mending = asyncio.create_task(self._mend(), name="marks of free times")
+                return
         self._unsure.difference_update(each for each, (value, _) in marks.items() if not value.startswith(_DOUBT))
 
     async def _mend(self) -> None:
