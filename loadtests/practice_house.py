@@ -206,7 +206,8 @@ class House:
                 "notice_minutes, horizon_days, rules, updated_at) VALUES ($1, 'UTC', $2, 0, 0, 90, $3, $4)",
                 [(each, SLOT_MINUTES, rules, now) for each in self.practitioners],
             )
-            await connection.execute("ANALYZE")
+            # What was filled past the server. The other tables are as a new installation has them.
+            await connection.execute("ANALYZE identity.people, identity.practitioners, scheduling.schedules")
             if self._statements:
                 await connection.execute("CREATE EXTENSION pg_stat_statements")
         finally:

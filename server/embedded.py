@@ -131,6 +131,8 @@ class EmbeddedPostgres:
             # Details of an error would name the values in a row.
             "log_error_verbosity": "terse",
             "jit": "off",
+            # Sessions keep plans that were made while tables were small, until somebody counts their rows again.
+            "autovacuum_naptime": "5s",
             **self._options,
         }
         command = [str(self._binaries / "postgres"), "-D", str(self.folder)]
