@@ -31,5 +31,5 @@ class SystemClock:
 
 def rfc3339(moment: datetime) -> str:
     """Render an aware datetime as RFC 3339 in UTC with milliseconds, e.g. ``2026-11-21T08:00:00.000Z``."""
-    utc = moment.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+    utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return utc.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
