@@ -108,7 +108,9 @@ export const api = {
   acceptOffer: (id: T.Id, input: { reason?: string } = {}) => send<T.Appointment>("POST", `/waitlist/${id}/accept`, input),
   declineOffer: (id: T.Id) => send<T.WaitlistEntry>("POST", `/waitlist/${id}/decline`),
   leaveWaitlist: (id: T.Id) => send<T.WaitlistEntry>("DELETE", `/waitlist/${id}`),
-  dropIns: (query: { specialty?: string; limit?: number } = {}) => get<T.Page<T.DropIn>>("/drop-ins", query),
+  /** Who waits now; one's own place to patients. */
+  dropIns: (query: { specialty?: string } = {}) => get<{ items: T.DropIn[] }>("/drop-ins", query),
+  dropInOf: (id: T.Id) => get<T.DropIn>(`/drop-ins/${id}`),
   dropIn: (input: { specialty: string; reason?: string; patient_id?: T.Id }) => send<T.DropIn>("POST", "/drop-ins", input),
   leaveDropIn: (id: T.Id) => send<T.DropIn>("DELETE", `/drop-ins/${id}`),
   nextDropIn: () => send<T.Appointment>("POST", "/drop-ins/next"),

@@ -23,7 +23,7 @@ export function DropInQueue({ practitioner }: { practitioner: boolean }) {
   const now = useNow();
   const [, go] = useLocation();
   const [adding, setAdding] = useState(false);
-  const queue = useResource("drop-ins", () => api.dropIns({ limit: 50 }));
+  const queue = useResource("drop-ins", () => api.dropIns());
   const { reload } = queue;
   useEffect(() => {
     const timer = window.setInterval(() => void reload(), LOOK_MS);

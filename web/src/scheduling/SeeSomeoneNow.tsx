@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useLocation } from "wouter";
 import { api } from "../api/client";
 import type { Specialty } from "../api/types";
@@ -22,12 +22,16 @@ export function SeeSomeoneNow({ specialties, chosen }: { specialties: Specialty[
   const [specialty, setSpecialty] = useState<string | null>(chosen || null);
   const [reason, setReason] = useState("");
   const [failure, setFailure] = useState<string | null>(null);
-  const mine = useResource("my drop-in", () => api.dropIns({ limit: 10 }));
+  const watched = useRef<string | null>(null);
+  const mine = useResource("my drop-in", async () => {
+    const [waiting] = (await api.dropIns()).items;
+    if (waiting) watched.current = waiting.id;
+    // The line holds only who waits: what became of one's place is asked by itself.
+    return waiting ?? (watched.current ? await api.dropInOf(watched.current) : null);
+  });
   const { reload } = mine;
-  const waiting = mine.data?.items.find((each) => each.status === "waiting");
-  const [watched, setWatched] = useState<string | null>(null);
-  if (waiting && watched !== waiting.id) setWatched(waiting.id);
-  const taken = mine.data?.items.find((each) => each.id === watched && each.status === "taken");
+  const waiting = mine.data?.status === "waiting" ? mine.data : undefined;
+  const taken = mine.data?.status === "taken" ? mine.data : undefined;
   useEffect(() => {
     if (!waiting) return;
     const timer = window.setInterval(() => void reload(), LOOK_MS);
@@ -47,7 +51,7 @@ export function SeeSomeoneNow({ specialties, chosen }: { specialties: Specialty[
         <ActionButton
           act={async () => {
             await api.leaveDropIn(waiting.id);
-            setWatched(null);
+            watched.current = null;
             await reload();
           }}
           onFailed={(error) => say(explain(error))}
