@@ -26,6 +26,7 @@ from redis.exceptions import RedisError
 
 from core.clock import Clock
 from core.database import Database
+from core.gathering import Gathering
 from core.kept_redis import KeptRedis
 from scheduling.availability import Schedule, Slot
 from scheduling.models import Busy, StoredSchedule
@@ -70,6 +71,7 @@ class FreeTimes:
         self._written: asyncio.Future[None] | None = None
         self._one_write = asyncio.Lock()
         self._kept = KeptRedis(redis)
+        self._schedules = Gathering(self._read_schedules)
         self._unsure: set[UUID] = set()
         self._mending: asyncio.Task[None] | None = None
         self._quiet_until = float("-inf")
@@ -100,11 +102,7 @@ class FreeTimes:
         cut = self._grids.get(practitioner_id)
         if cut is not None and not fresh:
             return StoredSchedule(practitioner_id, cut[1].schedule, cut[0])
-        async with self._database.reading() as tx:
-            stored = await self._times.schedule(tx, practitioner_id)
-        if stored is not None:
-            self._cut(practitioner_id, stored.version, stored.schedule)
-        return stored
+        return await self._schedules.ask(practitioner_id)
 
     def offered(self, stored: StoredSchedule, start: datetime, now: datetime) -> Slot | None:
         """As ``availability.offered``, from days that are cut already."""
@@ -137,6 +135,13 @@ class FreeTimes:
         await self._kept.hang_up()
 
     # Parts
+
+    async def _read_schedules(self, ids: Sequence[UUID]) -> Sequence[StoredSchedule | None]:
+        async with self._database.reading() as tx:
+            found = await self._times.schedules(tx, list(dict.fromkeys(ids)))
+        for each, stored in found.items():
+            self._cut(each, stored.version, stored.schedule)
+        return [found.get(each) for each in ids]
 
     async def _marks(self, ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """Marks that can be relied upon; a practitioner without one gets one."""

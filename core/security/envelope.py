@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.clock import Clock
 from core.database import Database
+from core.gathering import Gathering
 from core.security.master import KEY_BYTES, MasterKey, open_with, seal_with
 from core.security.vault import KeyDestroyed
 
@@ -29,6 +30,7 @@ class EnvelopeVault:
         self._wrapping = master.cipher("wrapping of person keys")
         self._system = master.cipher("system data")
         self._cache: OrderedDict[UUID, tuple[float, AESGCM]] = OrderedDict()
+        self._loading = Gathering(self._load)
 
     async def encrypt(self, person_id: UUID, place: str, plaintext: bytes) -> bytes:
         cipher = await self._cipher(person_id, create=True)
@@ -53,23 +55,9 @@ class EnvelopeVault:
         wanted = [each for each in set(person_ids) if each not in self._cache or self._cache[each][0] <= now]
         if not wanted:
             return
-        async with self._database.reading() as tx:
-            query = "SELECT person_id, wrapped FROM core.person_keys WHERE person_id = ANY($1::uuid[])"
-            rows = await tx.fetch(query, wanted)
-            missing = sorted(set(wanted) - {row["person_id"] for row in rows})
-            if missing:
-                await tx.execute(
-                    "INSERT INTO core.person_keys (person_id, wrapped, created_at)"
-                    " SELECT person_id, wrapped, $3 FROM unnest($1::uuid[], $2::bytea[]) AS made(person_id, wrapped)"
-                    " ON CONFLICT (person_id) DO NOTHING",
-                    missing,
-                    [self._fresh_key(each) for each in missing],
-                    self._clock.now(),
-                )
-                rows += await tx.fetch(query, missing)
-        for row in rows:
-            if row["wrapped"] is not None:
-                self._remember(row["person_id"], self._unwrap(row["person_id"], row["wrapped"]), now)
+        for person_id, wrapped in (await self._wrapped(wanted, wanted)).items():
+            if wrapped is not None:
+                self._remember(person_id, self._unwrap(person_id, wrapped), now)
 
     def seal(self, place: str, plaintext: bytes) -> bytes:
         return seal_with(self._system, plaintext, place.encode())
@@ -94,7 +82,7 @@ class EnvelopeVault:
         if cached is not None and cached[0] > now:
             self._cache.move_to_end(person_id)
             return cached[1]
-        cipher = await self._load(person_id, create=create)
+        cipher = await self._loading.ask((person_id, create))
         self._remember(person_id, cipher, now)
         return cipher
 
@@ -110,23 +98,32 @@ class EnvelopeVault:
     def _unwrap(self, person_id: UUID, wrapped: bytes) -> AESGCM:
         return AESGCM(open_with(self._wrapping, wrapped, person_id.bytes))
 
-    async def _load(self, person_id: UUID, *, create: bool) -> AESGCM:
+    async def _load(self, wanted: Sequence[tuple[UUID, bool]]) -> list[AESGCM | Exception]:
+        """The keys of (person, whether to make one), in one go."""
+        wrapped = await self._wrapped({each for each, _ in wanted}, {each for each, create in wanted if create})
+        # A ciphertext without any key row can only be left over from an erasure that removed the row.
+        return [
+            KeyDestroyed() if (key := wrapped.get(person_id)) is None else self._unwrap(person_id, key)
+            for person_id, _ in wanted
+        ]
+
+    async def _wrapped(self, wanted: Iterable[UUID], create: Iterable[UUID]) -> dict[UUID, bytes | None]:
+        """Wrapped keys by person, None for those destroyed; those of ``create`` are made where there is none."""
+        query = "SELECT person_id, wrapped FROM core.person_keys WHERE person_id = ANY($1::uuid[])"
         async with self._database.reading() as tx:
-            query = "SELECT wrapped, destroyed_at FROM core.person_keys WHERE person_id = $1"
-            row = await tx.fetchrow(query, person_id)
-            if row is None and create:
+            rows = await tx.fetch(query, list(wanted))
+            missing = sorted(set(create) - {row["person_id"] for row in rows})
+            if missing:
                 await tx.execute(
-                    "INSERT INTO core.person_keys (person_id, wrapped, created_at) VALUES ($1, $2, $3)"
+                    "INSERT INTO core.person_keys (person_id, wrapped, created_at)"
+                    " SELECT person_id, wrapped, $3 FROM unnest($1::uuid[], $2::bytea[]) AS made(person_id, wrapped)"
                     " ON CONFLICT (person_id) DO NOTHING",
-                    person_id,
-                    self._fresh_key(person_id),
+                    missing,
+                    [self._fresh_key(each) for each in missing],
                     self._clock.now(),
                 )
-                row = await tx.fetchrow(query, person_id)
-        if row is None or row["destroyed_at"] is not None:
-            # A ciphertext without any key row can only be left over from an erasure that removed the row.
-            raise KeyDestroyed()
-        return self._unwrap(person_id, row["wrapped"])
+                rows += await tx.fetch(query, missing)
+        return {row["person_id"]: row["wrapped"] for row in rows}
 
 
 def _associated(person_id: UUID, place: str) -> bytes:
