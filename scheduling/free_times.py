@@ -71,7 +71,7 @@ class FreeTimes:
         self._written: asyncio.Future[None] | None = None
         self._one_write = asyncio.Lock()
         self._kept = KeptRedis(redis)
-        self._schedules = Gathering(self._read_schedules)
+        self._schedules = Gathering(self._read_schedules, every_s=0, at_once=2)
         self._unsure: set[UUID] = set()
         self._mending: asyncio.Task[None] | None = None
         self._quiet_until = float("-inf")

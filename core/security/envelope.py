@@ -30,7 +30,7 @@ class EnvelopeVault:
         self._wrapping = master.cipher("wrapping of person keys")
         self._system = master.cipher("system data")
         self._cache: OrderedDict[UUID, tuple[float, AESGCM]] = OrderedDict()
-        self._loading = Gathering(self._load)
+        self._loading = Gathering(self._load, every_s=0, at_once=2)
 
     async def encrypt(self, person_id: UUID, place: str, plaintext: bytes) -> bytes:
         cipher = await self._cipher(person_id, create=True)
