@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.database import Database
 from core.gathering import Gathering
 from core.security.master import KEY_BYTES, MasterKey, open_with, seal_with
-from core.security.vault import KeyDestroyed
+from core.security.vault import InvalidCiphertext, KeyDestroyed
 
 CACHE_KEYS = 10_000  # unwrapped keys kept in memory, about 3 MB
 CACHE_S = 30.0  # how long a destroyed key may live on in another process
@@ -101,11 +101,17 @@ class EnvelopeVault:
     async def _load(self, wanted: Sequence[tuple[UUID, bool]]) -> list[AESGCM | Exception]:
         """The keys of (person, whether to make one), in one go."""
         wrapped = await self._wrapped({each for each, _ in wanted}, {each for each, create in wanted if create})
-        # A ciphertext without any key row can only be left over from an erasure that removed the row.
-        return [
-            KeyDestroyed() if (key := wrapped.get(person_id)) is None else self._unwrap(person_id, key)
-            for person_id, _ in wanted
-        ]
+        return [self._opened(person_id, wrapped.get(person_id)) for person_id, _ in wanted]
+
+    def _opened(self, person_id: UUID, wrapped: bytes | None) -> AESGCM | Exception:
+        """One person's broken key is no other's failure."""
+        if wrapped is None:
+            # A ciphertext without any key row can only be left over from an erasure that removed the row.
+            return KeyDestroyed()
+        try:
+            return self._unwrap(person_id, wrapped)
+        except InvalidCiphertext as error:
+            return error
 
     async def _wrapped(self, wanted: Iterable[UUID], create: Iterable[UUID]) -> dict[UUID, bytes | None]:
         """Wrapped keys by person, None for those destroyed; those of ``create`` are made where there is none."""
