@@ -64,7 +64,7 @@ async def cancel(clinic: Clinic, patient: Principal, made: Appointment) -> None:
 
 
 async def entry_of(clinic: Clinic, patient: Principal) -> EntryView:
-    [found], _ = await clinic.module.waitlist.entries(patient, None, None, 10)
+    [found], _ = await clinic.module.waitlist.entries(patient, None, None, None, 10)
     return found
 
 
@@ -89,7 +89,7 @@ async def test_nobody_waits_or_answers_for_strangers(clinic: Clinic) -> None:
         with pytest.raises(Forbidden):
             await waitlist.leave(stranger, entry.id)
     with pytest.raises(Forbidden):
-        await waitlist.entries(await clinic.doctor(), doctor.id, None, 10)
+        await waitlist.entries(await clinic.doctor(), doctor.id, None, None, 10)
     with pytest.raises(AlreadyWaiting):
         await wait_for(clinic, patient, doctor)
 
