@@ -107,7 +107,7 @@ export const accountEn = {
   "email.change": "Change address",
   "email.needed": "Write the whole address, for example name@example.org",
   "email.same": "This is the address you have, or it is not a whole one",
-  "email.sent": "We sent a link to {email}. Press it before {time}.",
+  "email.sent": "We sent a link to {email}. It works once, until: {time}.",
   "email.cancel": "Keep the old one",
   "email.confirmTitle": "Confirm your new email address",
   "email.confirmLead": "From then on you sign in with it. Other devices are signed out, and the old address is told.",

@@ -109,7 +109,7 @@ export const accountFr: Record<keyof typeof accountEn, string> = {
   "email.change": "Changer d’adresse",
   "email.needed": "Écrivez l’adresse entière, par exemple nom@example.org",
   "email.same": "C’est l’adresse que vous avez, ou elle n’est pas entière",
-  "email.sent": "Nous avons envoyé un lien à {email}. Ouvrez-le avant {time}.",
+  "email.sent": "Nous avons envoyé un lien à {email}. Il sert une fois, jusqu’à : {time}.",
   "email.cancel": "Garder l’ancienne",
   "email.confirmTitle": "Confirmez votre nouvelle adresse email",
   "email.confirmLead": "Vous vous connecterez désormais avec elle. Les autres appareils sont déconnectés et l’ancienne adresse est prévenue.",

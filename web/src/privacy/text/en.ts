@@ -74,7 +74,7 @@ export const privacyEn = {
   "invite.accepted": "Accepted",
   "invite.revoked": "Withdrawn",
   "invite.expired": "Expired",
-  "invite.until": "good until {time}",
+  "invite.until": "good until: {time}",
   "invite.revoke": "Withdraw",
   "invite.practitioner": "What their page begins with. Nobody finds them before you have checked the licence.",
   "invite.titleWord": "Title",

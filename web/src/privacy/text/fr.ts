@@ -76,7 +76,7 @@ export const privacyFr: Record<keyof typeof privacyEn, string> = {
   "invite.accepted": "Acceptée",
   "invite.revoked": "Retirée",
   "invite.expired": "Expirée",
-  "invite.until": "valable jusqu’au {time}",
+  "invite.until": "valable jusqu’à : {time}",
   "invite.revoke": "Retirer",
   "invite.practitioner": "Ce avec quoi sa page commence. Personne ne le trouve avant que vous n’ayez vérifié la licence.",
   "invite.titleWord": "Titre",
