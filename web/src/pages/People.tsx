@@ -66,7 +66,7 @@ export default function People() {
                 </span>
               ),
             },
-            { id: "email", label: t("common.email"), cell: (person) => person.email },
+            { id: "email", label: t("common.email"), cell: (person) => <span className="prewrap">{person.email}</span> },
             {
               id: "role",
               label: t("people.role"),
@@ -94,7 +94,7 @@ export default function People() {
                 </span>
               ),
             },
-            { id: "since", label: t("people.since"), cell: (person) => format.day(person.created_at, "short") },
+            { id: "since", label: t("people.since"), cell: (person) => <span className="numeric">{format.day(person.created_at, "short")}</span> },
             {
               id: "family",
               label: family("nav"),

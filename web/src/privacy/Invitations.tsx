@@ -10,6 +10,7 @@ import { parseAmount } from "../format/money";
 import { useLanguage, useText } from "../i18n";
 import { specialtyName } from "../parts/visits";
 import { usePrivacy } from "./text";
+import "./privacy.css";
 
 const ROLES: StaffRole[] = ["practitioner", "desk", "admin", "auditor"];
 const SPECIALTIES = [
@@ -31,8 +32,8 @@ export function Invitations() {
   const [inviting, setInviting] = useState(false);
   return (
     <Card as="section" className="stack" labelledBy="invitations">
-      <div className="row">
-        <div className="grow">
+      <div className="row-apart">
+        <div>
           <h2 id="invitations">{t("invite.title")}</h2>
           <p className="muted">{t("invite.text")}</p>
         </div>
@@ -47,7 +48,7 @@ export function Invitations() {
           ) : (
             <ul className="list">
               {items.map((each) => (
-                <li key={each.id} className="list-item" data-testid="staff-invitation">
+                <li key={each.id} className="list-item roomy-item" data-testid="staff-invitation">
                   <Icon name="mail" />
                   <div className="grow">
                     <p>
@@ -152,10 +153,18 @@ function Form({ invitations, onDone }: { invitations: Resource<Page<StaffInvitat
           <TextField label={t("invite.titleWord")} hint={t("invite.titleHint")} value={title} onChange={setTitle} maxLength={60} />
           <Select label={common("find.specialty")} value={specialty} onChange={setSpecialty} options={SPECIALTIES.map((id) => ({ id, label: specialtyName(id) }))} />
           <TextField label={t("invite.licence")} value={licence} onChange={setLicence} maxLength={60} isRequired />
-          <div className="filters">
-            <TextField label={t("invite.fee")} inputMode="decimal" value={fee} onChange={setFee} error={wrong.fee} isRequired />
-            <Select<Currency> label={t("invite.currency")} value={currency} onChange={setCurrency} options={CURRENCIES.map((id) => ({ id, label: id }))} />
-          </div>
+          <TextField
+            label={t("invite.fee")}
+            inputMode="decimal"
+            value={fee}
+            onChange={(value) => {
+              setFee(value);
+              setWrong((was) => ({ ...was, fee: undefined }));
+            }}
+            error={wrong.fee}
+            isRequired
+          />
+          <Select<Currency> label={t("invite.currency")} value={currency} onChange={setCurrency} options={CURRENCIES.map((id) => ({ id, label: id }))} />
           <TextField label={t("invite.place")} hint={t("invite.placeHint")} value={place} onChange={setPlace} maxLength={120} isRequired />
         </>
       ) : null}

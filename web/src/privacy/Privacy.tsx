@@ -10,8 +10,11 @@ import { auditWords } from "../parts/audit";
 import { save } from "../parts/files";
 import { useSession } from "../session";
 import { usePrivacy } from "./text";
+import "./privacy.css";
 
 const ASK_AGAIN_MS = 2000;
+/** So that what one can do is not below a long list. */
+const FIRST_SEEN = 8;
 
 /** What a person may know and ask about their own data. */
 export default function Privacy() {
@@ -61,6 +64,7 @@ function Seen() {
   const common = useText();
   const format = useFormat();
   const seen = useResource("record accesses", () => api.recordAccesses());
+  const [shown, setShown] = useState(FIRST_SEEN);
   return (
     <Card as="section" className="stack" labelledBy="seen">
       <div>
@@ -74,7 +78,7 @@ function Seen() {
           ) : (
             <>
               <ul className="list">
-                {page.items.map((row) => (
+                {page.items.slice(0, shown).map((row) => (
                   <li key={row.id} className="list-item">
                     <Icon name={row.break_glass ? "alert" : "eye"} />
                     <div className="grow">
@@ -88,9 +92,12 @@ function Seen() {
                   </li>
                 ))}
               </ul>
-              {page.next_cursor ? (
+              {shown < page.items.length ? (
+                <Button onPress={() => setShown(page.items.length)}>{common("common.more")}</Button>
+              ) : page.next_cursor ? (
                 <ActionButton
                   act={async () => {
+                    setShown(Infinity);
                     const more = await api.recordAccesses({ cursor: page.next_cursor ?? undefined });
                     seen.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
                   }}
@@ -133,7 +140,7 @@ function Consents() {
               const word = latest(text.kind);
               const state = !word ? t("never") : t(word.given ? "agreed" : "withdrawn", { time: format.dayAndClock(word.said_at) });
               return (
-                <li key={text.kind} className="list-item" data-testid={`consent-${text.kind}`}>
+                <li key={text.kind} className="list-item roomy-item" data-testid={`consent-${text.kind}`}>
                   <Icon name={word?.stands ? "check" : "lock"} />
                   <div className="grow">
                     <p className="strong">{text.title}</p>
