@@ -139,6 +139,12 @@ function Form({ provider, onBooked }: { provider: Provider; onBooked: (appointme
           <Card className="stack">
             <Whose label={tf("bookingFor")} others={others} value={other?.patient_id ?? null} onChange={setChosen} />
           </Card>
+        ) : user?.role === "patient" ? (
+          <div>
+            <ButtonLink href="/family" variant="quiet" size="small" icon="people">
+              {tf("bookingElse")}
+            </ButtonLink>
+          </div>
         ) : null}
         <Card className="stack">
           <TextField label={t("book.reason")} hint={t("book.reasonHint")} value={reason} onChange={setReason} multiline rows={3} maxLength={500} />

@@ -4,6 +4,7 @@ import { api } from "../api/client";
 import { http } from "../api/http";
 import type { CheckIn } from "../api/types";
 import { useResource } from "../api/useResource";
+import { useSession } from "../session";
 import { Button, Message } from "./base";
 import { visitFiles } from "./files";
 import { Frame } from "./parts/Frame";
@@ -26,16 +27,19 @@ export function PatientVisit({ appointmentId: id }: { appointmentId: string }) {
   };
   const { data, error } = appointment;
   const language = text.locale;
+  const { user } = useSession();
+  const acting = data !== undefined && user !== null && data.patient_id !== user.id;
   const checkIn = useResource(`check-in:${id}`, () => api.checkIn(id, { language }));
   const [checked, setChecked] = useState<CheckIn | null>(null);
   const safety = useMemo<Safety>(
     () => ({
+      acting,
       ask: (country) => api.checkIn(id, { language, ...(country !== undefined && { country }) }),
       agree: (read) => api.agreeToVideo(id, read),
       save: (said) =>
         api.saveCheckIn(id, { ...said, language, identity_confirmed: true, red_flags_read: true }),
     }),
-    [id, language],
+    [id, language, acting],
   );
   const files = useMemo(() => visitFiles(id), [id]);
   const withdrawn = view?.visit?.you.state === "held" && view.visit.reason === "consent_withdrawn";

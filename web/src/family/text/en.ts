@@ -76,6 +76,7 @@ export const familyEn = {
   "endedNow": "It has ended",
   "book": "Book a visit",
   "bookingFor": "Booking for",
+  "bookingElse": "Is it for your child, or somebody you care for?",
   "forPerson": "For {name}",
   "whose": "Whose",
   "staffTitle": "Who acts for this person",

@@ -77,6 +77,7 @@ export const familyFr: Record<keyof typeof familyEn, string> = {
   "endedNow": "C'est terminé",
   "book": "Réserver une visite",
   "bookingFor": "Réserver pour",
+  "bookingElse": "Est-ce pour votre enfant, ou pour une personne que vous aidez ?",
   "forPerson": "Pour {name}",
   "whose": "De qui",
   "staffTitle": "Qui agit pour cette personne",

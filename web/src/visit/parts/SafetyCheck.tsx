@@ -8,6 +8,8 @@ import { countries, countryNames } from "./countries";
 import { Icon } from "./icons";
 
 export interface Safety {
+  /** Somebody else than the patient answers, who is there for them. */
+  acting: boolean;
   /** What is known so far, with the emergency number of `country` once one is named. */
   ask: (country?: string) => Promise<CheckIn>;
   agree: (read: { version: number; language: string }) => Promise<CheckIn>;
@@ -81,18 +83,18 @@ export function SafetyCheck({
       </header>
       <div className="v-safety-who">
         <p>
-          <strong>{text("safety.who", { name: known.name })}</strong>
+          <strong>{text(safety.acting ? "safety.whoFor" : "safety.who", { name: known.name })}</strong>
           {known.birth_date && <span>{text("safety.born", { date: dateOf(known.birth_date, text.locale) })}</span>}
         </p>
         <Checkbox isSelected={itsMe} onChange={setItsMe}>
-          {text("safety.confirm")}
+          {text(safety.acting ? "safety.confirmFor" : "safety.confirm")}
         </Checkbox>
       </div>
       <div className="v-safety-where">
         <Select label={text("safety.country")} placeholder={text("visit.choose")} value={country} options={options} onChange={setCountry} />
         <TextField
           label={text("safety.place")}
-          hint={text("safety.placeHint")}
+          hint={text(safety.acting ? "safety.placeHintFor" : "safety.placeHint")}
           value={place}
           onChange={setPlace}
           maxLength={200}
@@ -130,7 +132,7 @@ export function SafetyCheck({
           ))}
         </ul>
         <Checkbox isSelected={none} onChange={setNone}>
-          {text("safety.read")}
+          {text(safety.acting ? "safety.readFor" : "safety.read")}
         </Checkbox>
       </div>
       {known.licensed_here === false && <Notice tone="attention">{text("safety.notLicensed")}</Notice>}
