@@ -326,11 +326,11 @@ class Proxies:
         return [], "proxy"
 
     async def _two_people(self, tx: Transaction, patient_id: UUID, proxy_id: UUID) -> None:
-        if patient_id == proxy_id:
-            raise InvalidInput.of("proxy_id", "is the patient")
         found = {each.id: each for each in await people.people(tx, [patient_id, proxy_id])}
         if patient_id not in found or "patient" not in found[patient_id].roles:
             raise NotFound()
+        if patient_id == proxy_id:
+            raise InvalidInput.of("proxy_id", "is the patient")
         if proxy_id not in found or not found[proxy_id].has_account or "patient" not in found[proxy_id].roles:
             raise InvalidInput.of("proxy_id", "is nobody who signs in as a patient or relative here")
 
