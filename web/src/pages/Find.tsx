@@ -88,9 +88,11 @@ export default function Find() {
           <TextField label={t("find.date")} type="date" value={date} min={dateIn(new Date(), deviceZone())} onChange={(value) => choose({ date: value })} />
           <TextField label={t("find.name")} type="search" value={typed} onChange={setTyped} />
           {wide ? <MoreFilters value={more} onChange={choose} near={near} onNear={setNear} /> : null}
-          <Button variant="quiet" aria-expanded={wide} onPress={() => setWide(!wide)}>
-            {t(wide ? "find.fewer" : "find.moreFilters")}
-          </Button>
+          <div>
+            <Button variant="quiet" aria-expanded={wide} onPress={() => setWide(!wide)}>
+              {t(wide ? "find.fewer" : "find.moreFilters")}
+            </Button>
+          </div>
         </search>
         {user?.role === "patient" && specialties.data && !patient ? <SeeSomeoneNow specialties={specialties.data.items} chosen={specialty} /> : null}
         <Loaded of={found} loading={<SkeletonList rows={3} />}>
@@ -175,12 +177,12 @@ function ProviderCard({ provider, date, names, forWhom }: { provider: Provider; 
                   {t("find.licence")}
                 </Badge>
               ) : null}
-              {provider.insurers?.length ? <Badge>{t("find.accepts", { insurers: provider.insurers.join(", ") })}</Badge> : null}
               <Badge icon="globe">{provider.languages.map(format.language).join(", ")}</Badge>
             </div>
           </div>
         </div>
         <p>{provider.about}</p>
+        {provider.insurers?.length ? <p className="muted small">{t("find.accepts", { insurers: provider.insurers.join(", ") })}</p> : null}
         <p>
           <span className="strong">{format.money(provider.fee)}</span> <span className="muted">{t("find.perVisit")}</span>
         </p>
