@@ -2,16 +2,15 @@ import { useState } from "react";
 import { api } from "../api/client";
 import type { Id, RecordSummary } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Card, EmptyState, Icon, Loaded, PageHeader, Tabs } from "../design";
+import { Card, EmptyState, Loaded, PageHeader, Tabs } from "../design";
 import { useFamilyText } from "../family/text";
 import { useActsFor } from "../family/useFamily";
 import { Whose } from "../family/Whose";
-import { useFormat } from "../format/useFormat";
 import { useText } from "../i18n";
 import { Entries } from "../parts/Entries";
 import { PrescriptionCard } from "../parts/PrescriptionCard";
+import { RecordAccesses } from "../parts/RecordAccesses";
 import { RecordFacts } from "../parts/RecordFacts";
-import { auditWords } from "../parts/audit";
 import { useSession } from "../session";
 
 export default function Health() {
@@ -92,50 +91,12 @@ function Prescriptions({ id }: { id: string }) {
 
 function Seen({ own }: { own: string }) {
   const t = useText();
-  const format = useFormat();
-  const seen = useResource("record accesses", () => api.recordAccesses());
   return (
     <div className="stack reading">
       <p className="muted">{t("health.seenText")}</p>
-      <Loaded of={seen}>
-        {(page) =>
-          page.items.length === 0 ? (
-            <Card>
-              <EmptyState icon="eye" title={t("health.noSeen")} />
-            </Card>
-          ) : (
-            <>
-              <Card flush>
-                <ul className="list">
-                  {page.items.map((row) => (
-                    <li key={row.id} className="list-item">
-                      <Icon name={row.actor_id === own ? "user" : "eye"} />
-                      <div className="grow">
-                        <p className="strong">{row.actor_id === null ? t("health.system") : row.actor_id === own ? t("health.you") : (row.actor_name ?? t("common.unknown"))}</p>
-                        <p className="muted small">
-                          {auditWords(row.action)}
-                          {row.reason ? ` · ${row.reason}` : ""}
-                        </p>
-                      </div>
-                      <span className="muted small end">{format.dayAndClock(row.at)}</span>
-                    </li>
-                  ))}
-                </ul>
-              </Card>
-              {page.next_cursor ? (
-                <ActionButton
-                  act={async () => {
-                    const more = await api.recordAccesses({ cursor: page.next_cursor ?? undefined });
-                    seen.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
-                  }}
-                >
-                  {t("common.more")}
-                </ActionButton>
-              ) : null}
-            </>
-          )
-        }
-      </Loaded>
+      <Card>
+        <RecordAccesses own={own} />
+      </Card>
     </div>
   );
 }

@@ -3,11 +3,11 @@ import { api } from "../api/client";
 import { ApiError } from "../api/http";
 import type { ConsentKind, ConsentText, Erasure } from "../api/types";
 import { useResource } from "../api/useResource";
-import { ActionButton, Badge, Banner, Button, Card, Confirm, EmptyState, Icon, Loaded, PageHeader, useErrorText, useToast } from "../design";
+import { ActionButton, Badge, Banner, Button, Card, Confirm, Icon, Loaded, PageHeader, useErrorText, useToast } from "../design";
 import { useFormat } from "../format/useFormat";
 import { useLanguage, useText } from "../i18n";
-import { auditWords } from "../parts/audit";
 import { save } from "../parts/files";
+import { RecordAccesses } from "../parts/RecordAccesses";
 import { useSession } from "../session";
 import { usePrivacy } from "./text";
 import "./privacy.css";
@@ -24,7 +24,7 @@ export default function Privacy() {
     <div className="reading stack">
       <PageHeader title={t("title")}>{t("lead")}</PageHeader>
       {user?.role === "patient" ? <Emergencies /> : null}
-      <Seen />
+      <Seen own={user?.id} />
       <Consents />
       <Copy />
       <Forget />
@@ -59,56 +59,15 @@ function Emergencies() {
   );
 }
 
-function Seen() {
+function Seen({ own }: { own: string | undefined }) {
   const t = usePrivacy();
-  const common = useText();
-  const format = useFormat();
-  const seen = useResource("record accesses", () => api.recordAccesses());
-  const [shown, setShown] = useState(FIRST_SEEN);
   return (
     <Card as="section" className="stack" labelledBy="seen">
       <div>
         <h2 id="seen">{t("seen")}</h2>
         <p className="muted">{t("seenText")}</p>
       </div>
-      <Loaded of={seen}>
-        {(page) =>
-          page.items.length === 0 ? (
-            <EmptyState icon="eye" title={t("seenNone")} />
-          ) : (
-            <>
-              <ul className="list">
-                {page.items.slice(0, shown).map((row) => (
-                  <li key={row.id} className="list-item">
-                    <Icon name={row.break_glass ? "alert" : "eye"} />
-                    <div className="grow">
-                      <p className="strong">{row.actor_id === null ? common("health.system") : (row.actor_name ?? common("common.unknown"))}</p>
-                      <p className="muted small">
-                        {auditWords(row.action)}
-                        {row.reason ? ` · ${row.reason}` : ""}
-                      </p>
-                    </div>
-                    <span className="muted small end">{format.dayAndClock(row.at)}</span>
-                  </li>
-                ))}
-              </ul>
-              {shown < page.items.length ? (
-                <Button onPress={() => setShown(page.items.length)}>{common("common.more")}</Button>
-              ) : page.next_cursor ? (
-                <ActionButton
-                  act={async () => {
-                    setShown(Infinity);
-                    const more = await api.recordAccesses({ cursor: page.next_cursor ?? undefined });
-                    seen.setData({ items: [...page.items, ...more.items], next_cursor: more.next_cursor });
-                  }}
-                >
-                  {common("common.more")}
-                </ActionButton>
-              ) : null}
-            </>
-          )
-        }
-      </Loaded>
+      <RecordAccesses own={own} first={FIRST_SEEN} />
     </Card>
   );
 }
