@@ -15,35 +15,12 @@ from media.outgoing import Outgoing
 from media.producer import Producer
 from media.rtp import rtcp
 from media.transport import Connection, UdpTransport
+from tests.media.camera import Overheard, camera_offer
 from tests.media.layers import L1T3, L1T3_PICTURES, L2T2_KEY, L2T2_KEY_FIRST, L2T2_KEY_PICTURES, Scheme
-from tests.media.paths import DEPENDENCY_ID, RTX_TYPE, VIDEO_TYPE, rtp
-from tests.media.test_media_simulcast import Overheard
+from tests.media.paths import DEPENDENCY_ID, rtp
 
 MID_ID, SSRC = 4, 77
-OFFER = f"""v=0
-o=- 1 1 IN IP4 127.0.0.1
-s=-
-t=0 0
-a=group:BUNDLE 0
-a=extmap-allow-mixed
-m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_TYPE} {RTX_TYPE}
-c=IN IP4 0.0.0.0
-a=ice-ufrag:abcd
-a=ice-pwd:{"p" * 24}
-a=fingerprint:sha-256 {":".join(["AB"] * 32)}
-a=setup:actpass
-a=mid:0
-a=extmap:{MID_ID} {sdp.MID}
-a=extmap:{DEPENDENCY_ID} {sdp.DEPENDENCY}
-a=sendonly
-a=rtcp-mux
-a=rtpmap:{VIDEO_TYPE} VP9/90000
-a=rtcp-fb:{VIDEO_TYPE} nack
-a=rtcp-fb:{VIDEO_TYPE} nack pli
-a=rtcp-fb:{VIDEO_TYPE} goog-remb
-a=rtpmap:{RTX_TYPE} rtx/90000
-a=fmtp:{RTX_TYPE} apt={VIDEO_TYPE}
-"""
+OFFER = camera_offer("VP9", {MID_ID: sdp.MID, DEPENDENCY_ID: sdp.DEPENDENCY}, mixed=True)
 
 
 class Call:

@@ -17,55 +17,17 @@ from media.outgoing import Outgoing
 from media.producer import Producer
 from media.rtp import rtcp
 from media.transport import Connection, UdpTransport
-from tests.media.paths import RTX_TYPE, VIDEO_TYPE, rtp
+from tests.media.camera import Overheard, camera_offer
+from tests.media.paths import RTX_TYPE, rtp
 from tests.media.test_media_path_twins import vp8
 
 MID_ID, RID_ID, REPAIRED_ID = 4, 10, 11
-OFFER = f"""v=0
-o=- 1 1 IN IP4 127.0.0.1
-s=-
-t=0 0
-a=group:BUNDLE 0
-m=video 9 UDP/TLS/RTP/SAVPF {VIDEO_TYPE} {RTX_TYPE}
-c=IN IP4 0.0.0.0
-a=ice-ufrag:abcd
-a=ice-pwd:{"p" * 24}
-a=fingerprint:sha-256 {":".join(["AB"] * 32)}
-a=setup:actpass
-a=mid:0
-a=extmap:{MID_ID} {sdp.MID}
-a=extmap:{RID_ID} {sdp.RID}
-a=extmap:{REPAIRED_ID} {sdp.REPAIRED_RID}
-a=sendonly
-a=rtcp-mux
-a=rtpmap:{VIDEO_TYPE} VP8/90000
-a=rtcp-fb:{VIDEO_TYPE} nack
-a=rtcp-fb:{VIDEO_TYPE} nack pli
-a=rtcp-fb:{VIDEO_TYPE} goog-remb
-a=rtpmap:{RTX_TYPE} rtx/90000
-a=fmtp:{RTX_TYPE} apt={VIDEO_TYPE}
-a=rid:q send
-a=rid:h send
-a=rid:f send
-a=simulcast:send q;h;f
-"""
+OFFER = camera_offer(
+    "VP8",
+    {MID_ID: sdp.MID, RID_ID: sdp.RID, REPAIRED_ID: sdp.REPAIRED_RID},
+    ("a=rid:q send", "a=rid:h send", "a=rid:f send", "a=simulcast:send q;h;f"),
+)
 RIDS = {"q": 11, "h": 12, "f": 13}
-
-
-class Overheard(Connection):
-    """A connection whose reports can be read before they are encrypted."""
-
-    def __init__(self, transport: UdpTransport) -> None:
-        super().__init__(transport, 0.0)
-        self.reports: list[bytes] = []
-
-    def send_rtcp(self, packet: bytes) -> None:
-        self.reports.append(packet)
-
-    def heard(self, kind: type) -> list[rtcp.Part]:
-        found = [part for packet in self.reports for part in rtcp.parse(packet) if isinstance(part, kind)]
-        self.reports.clear()
-        return found
 
 
 class Call:
