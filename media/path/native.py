@@ -15,7 +15,7 @@ from media.path.api import DROPS, Address, DatagramHandler, LinkHandler, StreamA
 from media.path.native_library import NativeObject, load
 from media.path.native_link import NativeLink
 from media.path.native_tracks import NativeSource
-from media.path.python_path import bind
+from media.path.sockets import bind
 
 DATAGRAM, RTCP, UNKNOWN, TAP, ATTENTION, GAP, RESTARTED = range(7)
 STREAM = 1  # the family of addresses that are TCP connections

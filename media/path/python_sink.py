@@ -32,7 +32,7 @@ from media.rtp.sequence import Unwrapper
 
 if TYPE_CHECKING:
     from media.path.api import Source
-    from media.path.python_path import PythonLink
+    from media.path.python_link import PythonLink
     from media.path.python_source import PythonSource
 
 

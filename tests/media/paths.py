@@ -134,6 +134,11 @@ class Received:
         self.extensions = {number: data[begin:end] for number, begin, end in extensions}
 
 
+def numbers(packets: list[Received], first: int) -> list[int]:
+    """Wire numbers as distances from the first."""
+    return [(packet.number - first) & 0xFFFF for packet in packets]
+
+
 class Track:
     """A source and what its handler heard."""
 
