@@ -2,6 +2,7 @@
 
     python -m loadtests.media_bench                                # both loads, without and with 1 % loss
     python -m loadtests.media_bench --calls 24 --seconds 5 --runs 1 --loss 0
+    python -m loadtests.media_bench --simulcast --loss 0           # cameras send three encodings each
     python -m loadtests.media_bench --joins 200                    # does memory grow?
     python -m loadtests.media_bench --saturate                     # calls a core carries
 
@@ -30,6 +31,7 @@ from pathlib import Path
 
 from loadtests import janus, media_cores, media_figures, media_growth, media_native, media_saturation
 from loadtests.media_figures import Result
+from loadtests.media_peers import ENCODINGS
 from loadtests.media_runs import ADDRESS, Place, measure
 
 LOSS = 0.01
@@ -52,7 +54,8 @@ async def compare(options: argparse.Namespace, place: Place, names: list[str], s
                     here.append(result)
                     print(json.dumps(asdict(result)), file=sys.stderr, flush=True)
         load = " ".join(f"{value:.1f}" for value in os.getloadavg())
-        say(f"\n{loss:.0%} loss on both legs; {options.seconds:g} s a run; load of the machine {load}\n")
+        encodings = "three encodings of each camera; " if place.rids else ""
+        say(f"\n{encodings}{loss:.0%} loss on both legs; {options.seconds:g} s a run; load of the machine {load}\n")
         say(media_figures.table(here))
         results += here
     say("\nEvery connection took AEAD_AES_128_GCM. Agreed:\n")
@@ -86,6 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=("bedside", "janus"))
     parser.add_argument("--path", choices=("native", "python"), help="of our worker: BEDSIDE_MEDIA_PATH")
     parser.add_argument("--loss", type=float, help="of each leg, as 0.01; default: a table without and one with 1 %%")
+    parser.add_argument("--simulcast", action="store_true", help="cameras send three encodings; the best is wanted")
     parser.add_argument("--joins", type=int, help="measure growth over so many joins and leaves instead")
     parser.add_argument("--saturate", action="store_true", help="look for the calls a core carries instead")
     parser.add_argument("--janus-event-loops", type=int, default=0, help="0: a thread for each connection, its default")
@@ -120,7 +124,9 @@ def main() -> None:
             library = media_native.build(Path(folder))
         except media_native.NoCompilerError as error:
             raise SystemExit(f"media_bench: {error}") from None
-        asyncio.run(run(options, Place(cores, library, options.path, options.janus_event_loops)))
+        rids = tuple(ENCODINGS) if options.simulcast else ()
+        place = Place(cores, library, options.path, options.janus_event_loops, rids=rids)
+        asyncio.run(run(options, place))
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ CONNECT_TIMEOUT_S = 30.0
 class PeerProcess:
     """A process of peers and the pipe to it."""
 
-    def __init__(self, library: Path, address: str, loss: float, seed: int) -> None:
+    def __init__(self, library: Path, address: str, loss: float, seed: int, rids: tuple[str, ...]) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe: Pipe
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, str(library), address, loss, seed)
+        arguments = (theirs, str(library), address, loss, seed, rids)
         self._process = context.Process(target=media_process.run, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
@@ -65,8 +65,10 @@ class PeerProcess:
 class Crowd:
     """The people of a run, spread over processes so that a call's people are not all in one."""
 
-    def __init__(self, processes: int, library: Path, address: str, loss: float, seed: int) -> None:
-        self._processes = [PeerProcess(library, address, loss, seed + index) for index in range(processes)]
+    def __init__(
+        self, processes: int, library: Path, address: str, loss: float, seed: int, rids: tuple[str, ...] = ()
+    ) -> None:
+        self._processes = [PeerProcess(library, address, loss, seed + index, rids) for index in range(processes)]
         self.agreed: dict[str, set[str]] = {"publish": set(), "subscribe": set()}
         """What descriptions of the server agreed to, over all connections."""
 

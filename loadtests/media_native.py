@@ -43,6 +43,7 @@ class Counts(ctypes.Structure):
     _fields_ = [
         ("begin", ctypes.c_double),
         ("end", ctypes.c_double),
+        ("published", ctypes.c_uint64),
         ("sent", ctypes.c_uint64),
         ("sent_sound", ctypes.c_uint64),
         ("received", ctypes.c_uint64),
@@ -108,6 +109,8 @@ class Track(ctypes.Structure):
         ("mid", ctypes.c_uint8),
         ("acknowledged", ctypes.c_uint8),
         ("wants_keyframe", ctypes.c_uint8),
+        ("rid", ctypes.c_uint8),
+        ("counted", ctypes.c_uint8),
         ("last", ctypes.c_double),
         ("kept", Kept * KEPT),
     ]

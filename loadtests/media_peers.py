@@ -27,6 +27,8 @@ AUDIO_BYTES = 80  # 32 kbit/s
 VIDEO_S = 1 / 30
 VIDEO_PACKETS = 4  # of a frame
 VIDEO_BYTES = 1042  # with four packets and thirty frames: 1 Mbit/s
+# By rid, smallest first: packets of a frame, bytes of a packet. 100, 300 and 1000 kbit/s.
+ENCODINGS = {"q": (1, 417), "h": (2, 625), "f": (VIDEO_PACKETS, VIDEO_BYTES)}
 PACKETS_S = 1 / AUDIO_S + VIDEO_PACKETS / VIDEO_S  # of one publisher
 MEND_S = 0.02
 FEEDBACK_S = 0.1
@@ -41,21 +43,27 @@ MAX_EVENTS = 512
 class Source:
     """A track being published: a ``native.Track`` and what Python decides about it."""
 
-    def __init__(self, process: PeerProcess, link: media_native.Link, plan: media_sdp.Planned) -> None:
+    def __init__(
+        self,
+        process: PeerProcess,
+        link: media_native.Link,
+        plan: media_sdp.Planned,
+        ssrcs: tuple[int, int],
+        rid: str = "",
+    ) -> None:
         dice = process.random
-        self.plan = plan
-        self.ssrc = plan.ssrc
+        self.ssrc = ssrcs[0]
         self._native = process.native
         video = plan.kind == "video"
         self._step = 3000 if video else 960
-        self._count = VIDEO_PACKETS if video else 1
+        self._count, size = ENCODINGS[rid or "f"] if video else (1, AUDIO_BYTES)
         self.clock_rate = 90_000 if video else 48_000
         self.track = media_native.Track(
             link=ctypes.pointer(link),
-            ssrc=plan.ssrc,
-            rtx_ssrc=plan.rtx_ssrc,
+            ssrc=self.ssrc,
+            rtx_ssrc=ssrcs[1],
             timestamp=dice.randrange(1 << 31),
-            size=VIDEO_BYTES if video else AUDIO_BYTES,
+            size=size,
             sequence=dice.randrange(30_000),
             rtx_sequence=dice.randrange(30_000),
             type=plan.payload_type,
@@ -63,6 +71,8 @@ class Source:
             video=video,
             mid=ord(plan.mid),
             wants_keyframe=video,
+            rid=ord(rid or "\0"),
+            counted=not rid or rid == plan.rids[-1],
             last=time.time(),
         )
         self._reference = byref(self.track)
@@ -91,25 +101,33 @@ class Publisher:
         self._process = process
         self.receivers = receivers
         self.link = process.link(True, self._rtcp)
-        self.plans = media_sdp.plan(process.random)
-        self.audio, self.video = (Source(process, self.link.native, plan) for plan in self.plans)
+        microphone, camera = self._plans = media_sdp.plan(process.random, process.rids)
+        native = self.link.native
+        self._audio = Source(process, native, microphone, (microphone.ssrc, 0))
+        if camera.rids:
+            named = zip(camera.rids, camera.encodings, strict=True)
+            self._videos = [Source(process, native, camera, ssrcs, rid) for rid, ssrcs in named]
+        else:
+            self._videos = [Source(process, native, camera, (camera.ssrc, camera.rtx_ssrc))]
+        self._sources = {source.ssrc: source for source in (self._audio, *self._videos)}
 
     def offer(self) -> str:
-        return media_sdp.offer(self.link, self.plans)
+        return media_sdp.offer(self.link, self._plans)
 
     def sound(self) -> float:
         """A packet of 20 ms."""
-        self.audio.frame()
+        self._audio.frame()
         return AUDIO_S
 
     def picture(self) -> float:
-        """A frame of four packets at once."""
-        self.video.frame()
+        """A frame of each encoding, its packets at once."""
+        for video in self._videos:
+            video.frame()
         return self._process.picture_s
 
     def report(self) -> float:
         now = time.time()
-        for source in (self.audio, self.video):
+        for source in self._sources.values():
             self._process.send_rtcp(self.link, source.report(now))
         return REPORT_S
 
@@ -123,16 +141,15 @@ class Publisher:
             return
         for part in rtcp.parse(plain):
             if isinstance(part, rtcp.Nack):
-                for source in (self.audio, self.video):
-                    if source.ssrc == part.media_ssrc:
-                        for number in part.sequences:
-                            source.resend(number)
+                if source := self._sources.get(part.media_ssrc):
+                    for number in part.sequences:
+                        source.resend(number)
             elif isinstance(part, rtcp.KeyframeRequest):
-                self.video.track.wants_keyframe = 1
+                if source := self._sources.get(part.media_ssrc):
+                    source.track.wants_keyframe = 1
             elif isinstance(part, rtcp.ReportBlock):
-                for source in (self.audio, self.video):
-                    if source.ssrc == part.ssrc:
-                        source.track.acknowledged = 1  # the MID is no longer sent
+                if source := self._sources.get(part.ssrc):
+                    source.track.acknowledged = 1  # MID and RID are no longer sent
             elif isinstance(part, rtcp.TwccFeedback):
                 self._process.feedback += 1
 

@@ -33,14 +33,20 @@ CONNECT_S = 0.25  # between tries while there are no keys
 TICK_S = 0.0004  # the shortest sleep: waking for each timer alone would cost more than what it does
 DRAIN_S = 0.002  # between looks at the sockets: the kernel has noted when a packet came
 LATENCIES = 4_000_000
-COUNTED = ("sent", "sent_sound", "received", "received_sound", "datagrams", "octets", "retransmitted", "unsent")
+COUNTED = (
+    *("published", "sent", "sent_sound", "received", "received_sound"),
+    *("datagrams", "octets", "retransmitted", "unsent"),
+)
 BURST = 30  # of a growth run: frames sent at once
 
 
 class PeerProcess:
     """A process of peers and its loop. Requests come through a pipe; each is answered at once."""
 
-    def __init__(self, pipe: Pipe, library: str, address: str, loss: float, seed: int) -> None:
+    def __init__(
+        self, pipe: Pipe, library: str, address: str, loss: float, seed: int, rids: tuple[str, ...] = ()
+    ) -> None:
+        self.rids = rids
         self.random = random.Random(seed)
         self.picture_s = VIDEO_S
         self._latencies = (ctypes.c_float * LATENCIES)()
@@ -247,8 +253,8 @@ class PeerProcess:
         self._running = False
 
 
-def run(pipe: Pipe, library: str, address: str, loss: float, seed: int) -> None:
+def run(pipe: Pipe, library: str, address: str, loss: float, seed: int, rids: tuple[str, ...] = ()) -> None:
     """The process's whole life."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    PeerProcess(pipe, library, address, loss, seed).loop()
+    PeerProcess(pipe, library, address, loss, seed, rids).loop()

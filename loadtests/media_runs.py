@@ -33,6 +33,8 @@ class Place:
     path: str | None
     janus_event_loops: int = 0
     address: str = ADDRESS
+    rids: tuple[str, ...] = ()
+    """Of the cameras' encodings, smallest first; none: one encoding."""
 
     @asynccontextmanager
     async def run(self, name: str, loss: float, seed: int) -> AsyncIterator[tuple[MediaServer, Crowd]]:
@@ -43,7 +45,7 @@ class Place:
                 server = BedsideServer(Path(folder), self.address, self.cores.server, self.path)
             else:
                 server = JanusServer(Path(folder), self.address, self.cores.server, self.janus_event_loops)
-            crowd = Crowd(len(self.cores.peers), self.library, self.address, loss, seed)
+            crowd = Crowd(len(self.cores.peers), self.library, self.address, loss, seed, self.rids)
             try:
                 await server.start()
                 yield server, crowd
@@ -71,7 +73,7 @@ async def interval(server: MediaServer, crowd: Crowd, calls: int, people: int, s
         loss,
         cpu_us=spent * 1e6 / max(1, figures["datagrams"]),
         core_share=spent / seconds,
-        packets_in_s=figures["sent"] / seconds,
+        packets_in_s=figures["published"] / seconds,
         packets_out_s=figures["datagrams"] / seconds,
         loss=1 - figures["received"] / max(1, figures["sent"] * (people - 1)),
         sound_loss=1 - figures["received_sound"] / max(1, figures["sent_sound"] * (people - 1)),

@@ -26,6 +26,7 @@ class Planned:
     rtx_type: int | None
     rtx_ssrc: int
     rids: tuple[str, ...] = ()  # of encodings, smallest first; their SSRCs are told by packets alone
+    encodings: tuple[tuple[int, int], ...] = ()  # SSRC and retransmissions' SSRC of each rid
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,15 @@ class Expected:
     transport_id: int  # of transport-wide numbers, -1 without
 
 
-def plan(dice: random.Random) -> list[Planned]:
-    """A microphone and a camera."""
+def plan(dice: random.Random, rids: tuple[str, ...] = ()) -> list[Planned]:
+    """A microphone and a camera, which is sent in these encodings."""
 
     def ssrc() -> int:
         return dice.randrange(2, 1 << 32)
 
-    return [Planned("audio", "0", 111, ssrc(), None, 0), Planned("video", "1", 96, ssrc(), 97, ssrc())]
+    encodings = tuple((ssrc(), ssrc()) for _ in rids)
+    camera = Planned("video", "1", 96, ssrc(), 97, ssrc(), rids, encodings)
+    return [Planned("audio", "0", 111, ssrc(), None, 0), camera]
 
 
 def _transport(link: Link, setup: str) -> list[str]:
@@ -148,4 +151,6 @@ def features(text: str) -> set[str]:
             found |= {f"{media.kind} {feedback}" for feedback in FEEDBACK.intersection(codec.feedback)}
             if codec.name == "rtx":
                 found.add(f"{media.kind} rtx")
+    if "\na=simulcast:recv" in text:
+        found.add("video rid")
     return found

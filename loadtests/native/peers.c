@@ -24,7 +24,7 @@ typedef int (*srtp_function)(void *session, void *packet, int *length);
 
 struct counts { /* between two moments of the wall clock, in Unix seconds */
     double begin, end;
-    uint64_t sent, sent_sound, received, received_sound, datagrams, octets, retransmitted, unsent;
+    uint64_t published, sent, sent_sound, received, received_sound, datagrams, octets, retransmitted, unsent;
     float *latencies; /* seconds */
     uint64_t latency_count, latency_space;
 };
@@ -55,6 +55,8 @@ struct track {
     uint32_t ssrc, rtx_ssrc, timestamp, packets, octets, size;
     uint16_t sequence, rtx_sequence;
     uint8_t type, rtx_type, video, mid, acknowledged, wants_keyframe;
+    uint8_t rid;     /* of one encoding among several, 0 without */
+    uint8_t counted; /* should reach every receiver */
     double last; /* wall clock of the newest timestamp */
     struct kept kept[KEPT];
 };
@@ -154,6 +156,10 @@ static int write_packet(struct track *t, uint8_t *out, struct kept *kept, int re
     if (!t->acknowledged) {
         *at++ = 0x40;
         *at++ = t->mid;
+        if (t->rid) {
+            *at++ = retransmission ? 0xb0 : 0xa0;
+            *at++ = t->rid;
+        }
     }
     while ((at - out) % 4) *at++ = 0;
     put16(out + 12, 0xBEDE);
@@ -194,7 +200,8 @@ void send_frame(struct track *t, int count, uint32_t step) {
         t->packets++;
         t->octets += t->size;
         if (kept->stamp >= counts->begin && kept->stamp < counts->end) {
-            counts->sent++;
+            counts->published++;
+            counts->sent += t->counted;
             counts->sent_sound += !t->video;
         }
         if (lost(t->link)) continue;
