@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from media.path import api
+from media.path import api, limits
 from media.rtp import rtcp
 from media.rtp.dependency import MAX_SPATIAL, MAX_TEMPORAL
 from media.rtp.packet import extension_block, open_block
@@ -28,7 +28,7 @@ AIM_TRIES = 5
 SR_MEMORY = 8  # sender reports a receiver's answer can refer to
 
 ALL_LAYERS = MAX_SPATIAL, MAX_TEMPORAL
-PRIORITIES = {"camera": api.CAMERA, "screen": api.SCREEN}
+PRIORITIES = {"camera": limits.CAMERA, "screen": limits.SCREEN}
 
 
 def extensions(mid: str, numbers: Mapping[str, int]) -> api.Extensions:
@@ -166,7 +166,7 @@ class Consumer:
             video = producer is not None and producer.kind == "video"
             keep = CIPHERTEXTS_VIDEO if video else CIPHERTEXTS_AUDIO
         number = chosen.codec.payload_type if chosen.red is None or not self._red else chosen.red.payload_type
-        priority = api.SOUND if producer is None or producer.kind == "audio" else PRIORITIES[producer.source]
+        priority = limits.SOUND if producer is None or producer.kind == "audio" else PRIORITIES[producer.source]
         written = extensions(self.mid, chosen.extensions)
         self.track.configure(number, chosen.rtx, self.rtx_ssrc, written, keep, priority)
 
@@ -256,7 +256,7 @@ class Consumer:
 
     def resend(self, numbers: list[int], now: float) -> None:
         """Answer a NACK: by RTX where agreed, else by the identical ciphertext."""
-        guard = min(self.round_trip * GUARD_OF_ROUND_TRIP, api.LONGEST_GUARD_S)
+        guard = min(self.round_trip * GUARD_OF_ROUND_TRIP, limits.LONGEST_GUARD_S)
         self.track.resend(numbers, now, guard)
 
     def send_report(self, now: float) -> None:

@@ -10,7 +10,7 @@ from media import sdp
 from media.connection import Connection, Owner
 from media.consumer import Consumer
 from media.incoming import Incoming
-from media.path.api import INTERVAL_S
+from media.path.limits import INTERVAL_S
 from media.rtp.rtcp import Part
 from media.transport import UdpTransport
 

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
-from media.path.api import MAX_DATAGRAM, StreamAddress
+from media.path.api import StreamAddress
+from media.path.limits import MAX_DATAGRAM
 
 if TYPE_CHECKING:
     from media.connection import Connection

@@ -16,8 +16,9 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 from media import stun
 from media.connection import Connection, Credentials
 from media.dtls import Certificate
-from media.path.api import BATCH, PACE_S, Address, Path, StreamAddress
+from media.path.api import Address, Path, StreamAddress
 from media.path.choice import make_path
+from media.path.limits import BATCH, PACE_S
 from media.streams import StreamServer
 
 PORT_TRIES = 50  # for a number that is free for UDP and TCP

@@ -11,7 +11,8 @@ import struct
 from typing import Any
 
 from media.dtls import function_addresses
-from media.path.api import DROPS, Address, DatagramHandler, LinkHandler, StreamAddress, StreamHandler
+from media.path.api import Address, DatagramHandler, LinkHandler, StreamAddress, StreamHandler
+from media.path.limits import DROPS
 from media.path.native_library import NativeObject, load
 from media.path.native_link import NativeLink
 from media.path.native_tracks import NativeSource

@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from media.dtls import Srtp
-from media.path.api import (
-    MAX_BYTES_PER_INTERVAL,
-    MAX_PACKETS_PER_INTERVAL,
-    Address,
-    LinkHandler,
-    Source,
-    SourceHandler,
-)
+from media.path.api import Address, LinkHandler, Source, SourceHandler
+from media.path.limits import MAX_BYTES_PER_INTERVAL, MAX_PACKETS_PER_INTERVAL
 from media.path.native_library import NativeObject
 from media.path.native_tracks import NativeSource
 from media.rtp.sent import Group, Told

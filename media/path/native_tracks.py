@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.path.api import (
-    AUDIO_HISTORY,
-    AUDIO_NACK_AGE_S,
-    CAMERA,
-    VIDEO_HISTORY,
-    Extensions,
-    Link,
-    Source,
-    SourceHandler,
-    Tap,
-    Target,
-)
+from media.path.api import Extensions, Link, Source, SourceHandler, Tap, Target
+from media.path.limits import AUDIO_HISTORY, AUDIO_NACK_AGE_S, CAMERA, VIDEO_HISTORY
 from media.path.native_library import NativeObject
 from media.rtp.dependency import MAX_TARGETS
 from media.rtp.nack import MAX_AGE_S, MAX_MISSING

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from media.path.api import FAR_BEHIND, VIDEO_HISTORY, Target
+from media.path.api import Target
+from media.path.limits import FAR_BEHIND, VIDEO_HISTORY
 from media.rtp.dependency import MAX_SPATIAL, MAX_TEMPLATES, MAX_TEMPORAL, WINDOW, Frame, Structure, best, parse
 from media.rtp.packet import Malformed
 from media.rtp.sequence import Unwrapper

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from media.dtls import Buffer, Srtp
-from media.path.api import (
+from media.path.api import Address, LinkHandler, Source, SourceHandler
+from media.path.limits import (
     INTERVAL_S,
     MAX_BYTES_PER_INTERVAL,
     MAX_PACKETS_PER_INTERVAL,
@@ -14,10 +15,6 @@ from media.path.api import (
     SMALLEST_RTP,
     SOUND,
     UDP_IP,
-    Address,
-    LinkHandler,
-    Source,
-    SourceHandler,
 )
 from media.path.python_pacer import Composed, Pacer
 from media.path.python_source import PythonSource

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from media.path.api import PACED_BURST_BYTES, PACED_BURST_S, PACED_DEBT_S, PACED_PACKETS, PACED_WAIT_S, PADDING
+from media.path.limits import PACED_BURST_BYTES, PACED_BURST_S, PACED_DEBT_S, PACED_PACKETS, PACED_WAIT_S, PADDING
 
 if TYPE_CHECKING:
     from media.path.python_sink import PythonSink

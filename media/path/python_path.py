@@ -8,17 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from media.dtls import Buffer
-from media.path.api import (
-    BATCH,
-    MAX_DATAGRAM,
-    SHED_AFTER_S,
-    SHED_SOUND_AFTER_S,
-    Address,
-    DatagramHandler,
-    LinkHandler,
-    StreamAddress,
-    StreamHandler,
-)
+from media.path.api import Address, DatagramHandler, LinkHandler, StreamAddress, StreamHandler
+from media.path.limits import BATCH, MAX_DATAGRAM, SHED_AFTER_S, SHED_SOUND_AFTER_S
 
 if TYPE_CHECKING:
     pass

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from media.path.api import (
+from media.path.api import NO_EXTENSIONS, Extensions
+from media.path.limits import (
     AGAIN,
     CAMERA,
     CHOKED_S,
@@ -14,13 +15,11 @@ from media.path.api import (
     MAX_MAPPINGS,
     MAX_PADDING,
     MAX_RTP,
-    NO_EXTENSIONS,
     PADS_AT_ONCE,
     RESEND_INTERVAL_S,
     RESENDS_PER_INTERVAL,
     RESENT_KEPT,
     WORTH_A_COPY,
-    Extensions,
 )
 from media.path.python_layers import RING, Described, Selection
 from media.path.python_pacer import Composed

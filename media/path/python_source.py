@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from media.path.api import (
-    AUDIO_HISTORY,
-    AUDIO_NACK_AGE_S,
-    FAR_BEHIND,
-    RESTART_AFTER,
-    VIDEO_HISTORY,
-    SourceHandler,
-    Tap,
-)
+from media.path.api import SourceHandler, Tap
+from media.path.limits import AUDIO_HISTORY, AUDIO_NACK_AGE_S, FAR_BEHIND, RESTART_AFTER, VIDEO_HISTORY
 from media.path.python_layers import Described, Layers
 from media.path.python_sink import PythonSink
 from media.rtp import picture as pictures

@@ -13,7 +13,8 @@ from pylibsrtp import Error, Policy, Session
 from media import sdp
 from media.consumer import extensions
 from media.dtls import Srtp
-from media.path.api import CAMERA, SOUND, Address, Path, Sink, Source
+from media.path.api import Address, Path, Sink, Source
+from media.path.limits import CAMERA, SOUND
 from media.path.native import NativePath
 from media.path.python_path import PythonPath
 from media.rtp import rtcp

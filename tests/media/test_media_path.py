@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from media.path.api import KEEP_S, RESENDS_PER_INTERVAL, RESTART_AFTER
+from media.path.limits import KEEP_S, RESENDS_PER_INTERVAL, RESTART_AFTER
 from media.rtp import rtcp, rtx
 from media.rtp.nack import MAX_MISSING
 from media.rtp.twcc import TwccReceiver

@@ -13,7 +13,7 @@ from core.rpc import RpcRefused
 from loadtests import media_sdp
 from loadtests.media_link import Identity
 from loadtests.peer import Picture, stay_on_loopback
-from media.path.api import INTERVAL_S
+from media.path.limits import INTERVAL_S
 from media.probe import MAX_BYTES_PER_INTERVAL
 from media.rtp.packet import HEADER
 from tests.media.conftest import Worker
