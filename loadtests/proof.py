@@ -103,9 +103,11 @@ def kills(minutes: float) -> None:
 
 
 def bench(minutes: float) -> None:
-    """Cost beside Janus, growth, saturation."""
+    """Cost beside Janus, with one encoding and with three, growth, saturation."""
     cost = [run("-m", "loadtests.media_bench", "--loss", loss) for loss in ("0", "0.01")]
     write(BENCHMARKS, "media", "\n".join([*cost, made()]))
+    simulcast = run("-m", "loadtests.media_bench", "--simulcast", "--loss", "0")
+    write(BENCHMARKS, "simulcast", f"{simulcast}\n{made()}")
     growth = run("-m", "loadtests.media_bench", "--joins", "200")
     write(BENCHMARKS, "growth", f"{growth}\n\n{made()}")
     saturation = run("-m", "loadtests.media_bench", "--saturate")
