@@ -5,7 +5,7 @@ import type { ConsentKind, ConsentText, Erasure } from "../api/types";
 import { useResource } from "../api/useResource";
 import { ActionButton, Badge, Banner, Button, Card, Confirm, Icon, Loaded, PageHeader, useErrorText, useToast } from "../design";
 import { useFormat } from "../format/useFormat";
-import { useLanguage, useText } from "../i18n";
+import { useLanguage } from "../i18n";
 import { save } from "../parts/files";
 import { RecordAccesses } from "../parts/RecordAccesses";
 import { useSession } from "../session";
