@@ -40,7 +40,7 @@ from loadtests.delay import Delay, tun
 CLONE_NEWNET = 0x40000000
 ROOT = Path(__file__).resolve().parents[1]
 NAMESPACES = Path("/run/netns")
-BURST = "32k"
+BURST = "6k"  # what tc adds to the queue below: more would be a deep one at a low rate
 QUEUE = "200ms"  # what a limited link keeps before it drops: an ordinary home router's
 TABLE = "inet laboratory"
 UDP = "meta l4proto udp"

@@ -150,6 +150,8 @@ class Call:
         both = await self.samples()
         if change == "away":
             back = [figures.back_after(each, moment) for each in both]
+            names = ("frames", "packets")
+            print("back after", [{name: figures.progress_after(each, name, moment) for name in names} for each in both])
             self.measured.gap_s = None if None in back else round(max(each for each in back if each is not None), 2)
         else:
             end = moment + CHANGED_S

@@ -41,13 +41,16 @@ def longest_gap(samples: list[Sample], name: str, start: float, end: float) -> f
     return max(after - before for before, after in pairwise(moments))
 
 
+def progress_after(samples: list[Sample], name: str, moment: float) -> float | None:
+    """Seconds until ``frames`` or ``packets`` went on."""
+    known = next((getattr(each, name) for each in reversed(samples) if each.at <= moment), 0.0)
+    return next((each.at - moment for each in samples if each.at > moment and getattr(each, name) > known), None)
+
+
 def back_after(samples: list[Sample], moment: float) -> float | None:
     """Seconds until picture and sound had both gone on."""
-    reached = []
-    for name in ("frames", "packets"):
-        known = next((getattr(each, name) for each in reversed(samples) if each.at <= moment), 0.0)
-        reached.append(next((each.at for each in samples if each.at > moment and getattr(each, name) > known), None))
-    return None if None in reached else max(each for each in reached if each is not None) - moment
+    pictures, sound = (progress_after(samples, name, moment) for name in ("frames", "packets"))
+    return None if pictures is None or sound is None else max(pictures, sound)
 
 
 def frozen(samples: list[Sample], start: float, end: float) -> float:

@@ -4,7 +4,7 @@
 import { onNetworkChange } from "./link";
 import type { MediaOffer, MediaReset, TrackSource, WantedPicture } from "./protocol";
 import { Publisher, type IceWays, type PathState } from "./publisher";
-import { Reach } from "./reach";
+import { CALM_MS, Reach } from "./reach";
 import { ShownPictures } from "./shown";
 import type { VisitSignaling } from "./signaling";
 import { difference, narrowed, NOTHING, summarise, type Totals } from "./statistics";
@@ -40,6 +40,7 @@ export class VisitMedia {
   private ways: IceWays = { iceServers: [], iceTransportPolicy: "all" };
   private generation = 0;
   private before: Totals = NOTHING;
+  private returnedAt = -Infinity;
   private muted = new Map<TrackSource, boolean>();
   private reporting = false;
   /** The last report found the way out narrow: so does every connection that begins. */
@@ -80,11 +81,7 @@ export class VisitMedia {
       this.publisher.restart(true);
       this.subscriber.restart();
     });
-    this.reach = new Reach(() => {
-      signaling.renew();
-      this.publisher.returned();
-      this.subscriber.returned();
-    });
+    this.reach = new Reach(() => signaling.renew());
     this.reporter = window.setInterval(() => void this.report(), REPORT_EVERY_MS);
   }
 
@@ -94,6 +91,14 @@ export class VisitMedia {
     this.generation = generation;
     this.publisher.start(generation);
     this.subscriber.start(generation);
+  }
+
+  /** Signaling is back: media that is away still goes on by a new way. */
+  reconnected(): void {
+    if (this.interrupted.size === 0 || performance.now() - this.returnedAt < CALM_MS) return;
+    this.returnedAt = performance.now();
+    this.publisher.returned();
+    this.subscriber.returned();
   }
 
   offer(offer: MediaOffer): void {
@@ -143,6 +148,7 @@ export class VisitMedia {
   close(): void {
     this.unlisten();
     this.reach.rest();
+    this.signaling.hurry(false);
     window.clearInterval(this.reporter);
     this.shown.close();
     this.publisher.close();
@@ -152,8 +158,10 @@ export class VisitMedia {
   private moved(connection: "publish" | "subscribe", state: PathState): void {
     if (state === "interrupted") this.interrupted.add(connection);
     else if (state === "connected") this.interrupted.delete(connection);
-    if (this.interrupted.size > 0) this.reach.watch();
+    const away = this.interrupted.size > 0;
+    if (away) this.reach.watch();
     else this.reach.rest();
+    this.signaling.hurry(away);
     this.listener.onPath(connection, state);
   }
 

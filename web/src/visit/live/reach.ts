@@ -1,6 +1,7 @@
 /**
  * Notices that a network which was away is back, sooner than its sockets do: those wait for timers
- * of their own, up to several seconds, that grew while nothing got through.
+ * of their own, up to several seconds, that grew while nothing got through. (A connection that knows
+ * itself to be lost comes back by its own hurried tries: `Link.hurry`.)
  *
  * Asked only while media does not get through: small requests, one after another without waiting
  * for the one before, because a request into a dead network says nothing.
@@ -9,7 +10,7 @@ const ASK_EVERY_MS = 300;
 /** Browsers have six requests to a server at once under way: these must not wait for each other. */
 const PATIENCE_MS = 1_500;
 /** A network so slow that answers are often late would otherwise be restarted over and over. */
-const CALM_MS = 6_000;
+export const CALM_MS = 6_000;
 
 export type Ask = (signal: AbortSignal) => Promise<unknown>;
 

@@ -121,7 +121,10 @@ export class VisitSession {
       },
       onSnapshot: (snapshot) => this.takeSnapshot(snapshot, false),
       onEvent: (event) => this.handle(event),
-      onConnection: (connection, failure) => this.update({ connection, failure }),
+      onConnection: (connection, failure) => {
+        this.update({ connection, failure });
+        if (connection === "ready") this.media?.reconnected();
+      },
     });
     const onlineChanged = () => this.update({ online: navigator.onLine });
     window.addEventListener("online", onlineChanged);
