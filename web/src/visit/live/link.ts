@@ -56,13 +56,6 @@ interface CallOptions {
 const ANSWER_TIMEOUT_MS = 8_000;
 const FIRST_BACKOFF_MS = 300;
 const MAX_BACKOFF_MS = 5_000;
-const CONNECT_TIMEOUT_MS = 8_000;
-/**
- * In a hurry: a try that began in a dead network repeats itself after 1, 3, 7 s and does not notice
- * that the network is back; a new one does at once. Now and then a longer one, for slow networks.
- */
-const HURRIED_BACKOFF_MS = 100;
-const HURRIED_TIMEOUTS_MS = [700, 700, 700, 3_000] as const;
 /** These say that asking again will not help. */
 const FINAL_STATUSES = new Set([400, 401, 403, 404, 409, 410]);
 
@@ -73,7 +66,6 @@ export class Link {
   private readonly pauses = new Set<() => void>();
   private failures = 0;
   private retryTimer: number | undefined;
-  private hurried = false;
   private readonly unlisten: () => void;
 
   constructor(private readonly options: LinkOptions) {
@@ -85,7 +77,7 @@ export class Link {
       tryAllTransports: true,
       reconnectionDelay: FIRST_BACKOFF_MS,
       reconnectionDelayMax: MAX_BACKOFF_MS,
-      timeout: CONNECT_TIMEOUT_MS,
+      timeout: 8_000,
       auth: (provide) => void this.provideCredentials(provide),
     });
     this.socket.on("connect", () => {
@@ -104,9 +96,6 @@ export class Link {
         return;
       }
       this.handleRefusal(error);
-    });
-    this.socket.io.on("reconnect_attempt", (attempt) => {
-      if (this.hurried) this.socket.io.timeout(HURRIED_TIMEOUTS_MS[attempt % HURRIED_TIMEOUTS_MS.length]);
     });
     options.listen(this.socket);
     this.unlisten = onNetworkChange(() => this.renew());
@@ -132,18 +121,6 @@ export class Link {
     window.clearTimeout(this.retryTimer);
     this.socket.disconnect();
     this.socket.connect();
-  }
-
-  /** Whether to come back from a lost network as soon as can be, at the price of many tries. */
-  hurry(on: boolean): void {
-    if (this.hurried === on) return;
-    this.hurried = on;
-    const manager = this.socket.io;
-    manager.reconnectionDelay(on ? HURRIED_BACKOFF_MS : FIRST_BACKOFF_MS);
-    manager.reconnectionDelayMax(on ? HURRIED_BACKOFF_MS : MAX_BACKOFF_MS);
-    manager.timeout(on ? HURRIED_TIMEOUTS_MS[0] : CONNECT_TIMEOUT_MS);
-    // A try that is under way, or a pause before the next, may be a long one.
-    if (on && this.state === "reconnecting") this.renew();
   }
 
   close(error: SignalingError | null = null): void {

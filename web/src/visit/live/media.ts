@@ -148,7 +148,6 @@ export class VisitMedia {
   close(): void {
     this.unlisten();
     this.reach.rest();
-    this.signaling.hurry(false);
     window.clearInterval(this.reporter);
     this.shown.close();
     this.publisher.close();
@@ -157,11 +156,9 @@ export class VisitMedia {
 
   private moved(connection: "publish" | "subscribe", state: PathState): void {
     if (state === "interrupted") this.interrupted.add(connection);
-    else if (state === "connected") this.interrupted.delete(connection);
-    const away = this.interrupted.size > 0;
-    if (away) this.reach.watch();
+    else if (state === "connected" && this.interrupted.delete(connection)) this.reach.found();
+    if (this.interrupted.size > 0) this.reach.watch();
     else this.reach.rest();
-    this.signaling.hurry(away);
     this.listener.onPath(connection, state);
   }
 

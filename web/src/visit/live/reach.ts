@@ -1,7 +1,6 @@
 /**
  * Notices that a network which was away is back, sooner than its sockets do: those wait for timers
- * of their own, up to several seconds, that grew while nothing got through. (A connection that knows
- * itself to be lost comes back by its own hurried tries: `Link.hurry`.)
+ * of their own, up to several seconds, that grew while nothing got through.
  *
  * Asked only while media does not get through: small requests, one after another without waiting
  * for the one before, because a request into a dead network says nothing.
@@ -47,8 +46,16 @@ export class Reach {
       this.away = true;
       return;
     }
-    if (!this.away || this.timer === undefined) return;
-    if (performance.now() - this.toldAt < CALM_MS) return;
+    if (this.away) this.found();
+  }
+
+  /**
+   * The network is there: asked, or seen otherwise. (Chromium lets a new request wait for a connection
+   * that was begun in the dead network, and counts failed WebSockets against new ones: what media
+   * itself shows comes first.)
+   */
+  found(): void {
+    if (this.timer === undefined || performance.now() - this.toldAt < CALM_MS) return;
     this.away = false;
     this.toldAt = performance.now();
     this.returned();

@@ -76,11 +76,6 @@ export class VisitSignaling {
     this.link.renew();
   }
 
-  /** Whether to come back from a lost network as soon as can be: somebody is in a call that stands. */
-  hurry(on: boolean): void {
-    this.link.hurry(on);
-  }
-
   /** Ends the connection. The seat stays resumable from this tab until `forget`. */
   close(): void {
     window.clearTimeout(this.gapTimer);
