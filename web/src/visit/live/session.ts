@@ -439,12 +439,12 @@ export class VisitSession {
   }
 
   /**
-   * In "low" pictures come small; below it cameras rest. The person's own wish for their camera stays, and counts
-   * again later.
+   * From "low" on pictures come small; below it cameras rest. The person's own wish for their camera stays, and
+   * counts again later.
    */
   private followMode(): void {
     const mode = this.view.visit?.mode ?? "high";
-    this.media?.shown.limit(mode === "low" ? SMALL_PICTURE : null);
+    this.media?.shown.limit(mode === "high" ? null : SMALL_PICTURE);
     const resting = mode === "audio" || mode === "phone" || mode === "chat";
     if (resting === this.view.local.cameraResting) return;
     this.updateLocal({ cameraResting: resting });
