@@ -87,7 +87,7 @@ async def a_weak_line(lab: Laboratory, home: Host, patient: Visitor, doctor: Vis
     lab.limit(home, NARROW, way="to")
     lab.heal()
     began = time.monotonic()
-    await both_read(patient, doctor, "audio", "The connection is slow.", timeout_s=60)
+    await both_read(patient, doctor, "audio", "so we turned the pictures off", timeout_s=60)
     print(f"narrow: sound alone after {time.monotonic() - began:.1f} s")
     await asyncio.gather(*(person.hears() for person in both))
     for person in both:
