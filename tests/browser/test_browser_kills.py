@@ -55,6 +55,8 @@ async def test_every_part_killed_during_a_call(arrive: Arrive, demonstration: De
     await patient.page.get_by_role("button", name="Raise hand").click()
     seen_by_doctor = doctor.page.get_by_test_id("person-tile")
     hand = seen_by_doctor.get_by_role("img", name=f"{PATIENT_NAME} raised a hand")
+    await expect(seen_by_doctor).to_contain_text(f"{PATIENT_NAME} is muted")
+    await expect(hand).to_be_visible()
     for person in both:
         await person.page.evaluate(WATCH_BANNERS)
     for part, (marker, banner) in PARTS.items():
