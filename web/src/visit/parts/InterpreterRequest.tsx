@@ -86,9 +86,12 @@ export function InterpreterLine({ visit, text }: { visit: VisitState; text: Visi
   );
 }
 
-/** A sentence's name of a language, sign languages included, whose names browsers do not all know. */
+/** A sentence's name of a language, also of those whose names browsers do not all know. */
 export function languageNames(text: VisitText): (code: string) => string {
   const names = new Intl.DisplayNames([text.locale], { type: "language" });
-  return (code) =>
-    code === "ase" || code === "fsl" ? text(`interpreter.signed.${code}`) : (names.of(code) ?? code);
+  return (code) => {
+    if (code === "ase" || code === "fsl") return text(`interpreter.signed.${code}`);
+    const name = names.of(code) ?? code;
+    return name === code && (code === "ff" || code === "snk") ? text(`interpreter.spoken.${code}`) : name;
+  };
 }
