@@ -53,7 +53,7 @@ function ModeBanner({ session, view, text }: { session: VisitSession; view: Visi
       <span role="status">
         {mode === "phone"
           ? doctor
-            ? text(callbackPhone ? "call.mode.phone.call" : "call.mode.phone.noNumber")
+            ? text(callbackPhone ? (chosen ? "call.mode.phone.goesOn" : "call.mode.phone.call") : "call.mode.phone.noNumber")
             : text(chosen ? "call.mode.phone.agreed" : "call.mode.phone.offer", {
                 name: titled(visit.practitioner),
               })

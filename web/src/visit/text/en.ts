@@ -398,6 +398,7 @@ export const visitEn = {
   "call.mode.phone.offer": "The connection is too weak for a call. {name} can call you by phone.",
   "call.mode.phone.agreed": "{name} will call you on the number you gave. Keep your phone at hand.",
   "call.mode.phone.call": "The connection is too weak for a call. Call the patient:",
+  "call.mode.phone.goesOn": "This visit goes on by phone. Call the patient:",
   "call.mode.phone.noNumber": "The connection is too weak for a call. Ask for a number in the chat.",
   "call.mode.chat.chosen": "This visit goes on in the chat.",
   "call.mode.callMe": "Call me",

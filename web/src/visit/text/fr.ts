@@ -399,6 +399,7 @@ export const visitFr: VisitMessages = {
   "call.mode.phone.offer": "La connexion est trop faible pour un appel. {name} peut vous appeler au téléphone.",
   "call.mode.phone.agreed": "{name} va vous appeler au numéro que vous avez donné. Gardez votre téléphone près de vous.",
   "call.mode.phone.call": "La connexion est trop faible pour un appel. Appelez le patient :",
+  "call.mode.phone.goesOn": "Cette visite continue par téléphone. Appelez le patient :",
   "call.mode.phone.noNumber": "La connexion est trop faible pour un appel. Demandez un numéro dans la discussion.",
   "call.mode.chat.chosen": "La visite continue par écrit.",
   "call.mode.callMe": "Appelez-moi",
