@@ -91,15 +91,13 @@ class MediaNegotiation:
         await self._ask(room, seat, "answer", {"negotiation": sent.negotiation, "sdp": sent.sdp})
 
     async def restart(self, seat: Seat) -> None:
-        await self._ask(await self._workers.settled(seat.appointment_id), seat, "restart", {})
+        await self._ask(await self._room(seat), seat, "restart", {})
 
     async def prefer(self, seat: Seat, sent: MediaPrefer) -> None:
-        room = await self._workers.settled(seat.appointment_id)
-        await self._ask(room, seat, "prefer", sent.model_dump(exclude_none=True))
+        await self._ask(await self._room(seat), seat, "prefer", sent.model_dump(exclude_none=True))
 
     async def mute(self, seat: Seat, sent: MediaMute) -> None:
-        room = await self._workers.settled(seat.appointment_id)
-        await self._ask(room, seat, "mute", sent.model_dump())
+        await self._ask(await self._room(seat), seat, "mute", sent.model_dump())
 
     async def left(self, appointment_id: str, participant_id: str) -> None:
         """Out with their media. If the worker can't hear it now, the sweep says it again."""
@@ -157,8 +155,15 @@ class MediaNegotiation:
         found: dict[str, Any] = json.loads(raw) if raw else {}
         return found
 
-    async def _current(self, seat: Seat, generation: int) -> Room:
+    async def _room(self, seat: Seat) -> Room:
+        """Where the person's media goes now. It may be this very request that moved it: then they hear of it."""
         room = await self._workers.settled(seat.appointment_id)
+        if self._joined.get(seat.key) != room.generation:
+            await self._told_to_move(seat, room)
+        return room
+
+    async def _current(self, seat: Seat, generation: int) -> Room:
+        room = await self._room(seat)
         if generation != room.generation:
             raise StaleGeneration(generation=room.generation)
         return room

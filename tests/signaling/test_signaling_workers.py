@@ -255,6 +255,32 @@ async def test_a_dead_worker_s_call_goes_on_with_another(
     assert set(await other.stats(visit.appointment)) == {str(visit.patient), str(visit.practitioner)}
 
 
+async def test_whose_request_moves_the_room_hears_of_it_too(
+    make_media_worker: Any, make_stage: Any, meet: Meet, visit: Any, redis: Redis
+) -> None:
+    """Pages that ask for a new path may find the worker gone before the watch has looked."""
+    workers = [await make_media_worker() for _ in range(2)]
+    stage = await make_stage()
+    await stage.live.workers.look()
+    people = await meet(stage)
+    here, _ = await holder(redis, visit, workers)
+    before = people[0].generation
+
+    async def looks_later() -> None:
+        pass
+
+    watching, stage.live.negotiation._move_on = stage.live.negotiation._move_on, looks_later
+    here.send(signal.SIGKILL)
+    async with asyncio.timeout(15):
+        for person in people:
+            while not (await person.device.call("media.restart", {}))["ok"]:
+                await asyncio.sleep(0.1)
+    stage.live.negotiation._move_on = watching
+    for person in people:
+        reset = await person.device.wait("media.reset", lambda data: data["generation"] > before)
+        assert (reset["generation"], reset["reason"]) == (before + 1, "worker_lost")
+
+
 async def goes_on(person: Person) -> None:
     """Sound and picture both still come."""
     before = dict(person.caller.frames)
