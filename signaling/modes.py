@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 TURN_MS = 1_500  # media servers report every two seconds
 TIGHT = 1.25  # wanted over the estimate: the way is what limits
+PICTURES = 150_000  # bits a second wanted; below it sound alone is, and what of it does not fit shows as loss
 
 
 class Modes:
@@ -146,10 +147,11 @@ def measure(counters: dict[str, Any], report: dict[str, Any] | None, now: float,
 def room(counters: dict[str, Any]) -> float | None:
     """What the way to a person carries (bit/s), where it is too narrow for what they should get; else None.
 
-    Nobody looks for more room than is wanted: an estimate near that says nothing about what lies above.
+    Nobody looks for more room than is wanted: an estimate near that says nothing about what lies above, nor does one
+    while pictures rest. Else a visit would never get them back.
     """
     estimate, wanted = number(counters.get("estimate")), number(counters.get("wanted"))
-    return estimate if estimate and wanted and estimate * TIGHT < wanted else None
+    return estimate if estimate and wanted and wanted > max(PICTURES, estimate * TIGHT) else None
 
 
 def number(value: Any) -> float | None:

@@ -109,7 +109,8 @@ def test_odd_numbers_and_old_reports_count_as_unknown() -> None:
 
 def test_an_estimate_counts_only_where_more_is_wanted() -> None:
     assert measure({"estimate": 200_000, "wanted": 900_000}, None, 100).available == 200_000
-    assert measure({"estimate": 200_000, "wanted": 48_000}, None, 100).available is None, "cameras rest"
+    assert measure({"estimate": 200_000, "wanted": 240_000}, None, 100).available is None, "it fits, nearly"
+    assert measure({"estimate": 50_000, "wanted": 110_000}, None, 100).available is None, "cameras rest"
     assert measure({"estimate": 0, "wanted": 900_000}, None, 100).available is None, "nothing is known yet"
 
 
