@@ -139,8 +139,11 @@ class Person(ABC):
         return int(await self.evaluate(FRAMES_DECODED))
 
     async def sees_movement(self, at_least: int = 10, timeout_s: float = 30.0) -> None:
-        """Frames of somebody else's picture are decoded, and go on being decoded, over a new connection or the old."""
-        await self._all_rise("video", "framesDecoded", 1, at_least, timeout_s)
+        """Frames of somebody else's picture are decoded, and go on being decoded."""
+        before = await self.frames()
+        async with asyncio.timeout(timeout_s):
+            while await self.frames() < before + at_least:
+                await asyncio.sleep(0.2)
 
     async def sees_people(self, people: int, at_least: int = 10, timeout_s: float = 30.0) -> None:
         """That many pictures of others move at the same time."""
