@@ -18,6 +18,7 @@ from uuid import UUID
 
 import asyncpg
 
+from compliance.consent_texts import newest, text_of
 from core.bus import RedisBus
 from core.ids import uuid7
 from core.migrations import migrate
@@ -205,6 +206,13 @@ class House:
                 "INSERT INTO scheduling.schedules (practitioner_id, time_zone, slot_minutes, buffer_minutes, "
                 "notice_minutes, horizon_days, rules, updated_at) VALUES ($1, 'UTC', $2, 0, 0, 90, $3, $4)",
                 [(each, SLOT_MINUTES, rules, now) for each in self.practitioners],
+            )
+            agreed = text_of("telehealth", newest("telehealth"), "en")
+            assert agreed is not None
+            await connection.executemany(
+                "INSERT INTO compliance.consents (id, person_id, kind, given, version, language, text_digest, said_by, "
+                "said_as, how, said_at) VALUES ($1, $2, 'telehealth', true, $3, 'en', $4, $2, 'patient', 'page', $5)",
+                [(uuid7(), each, agreed.version, agreed.digest, now) for each in self.patients],
             )
             # What was filled past the server. The other tables are as a new installation has them.
             await connection.execute("ANALYZE identity.people, identity.practitioners, scheduling.schedules")
