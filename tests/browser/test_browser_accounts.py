@@ -46,7 +46,7 @@ async def test_another_address_is_confirmed_and_undone(demonstration: Demonstrat
     await old.get_by_role("button", name="It was not me: undo it").click()
     await expect(old.get_by_role("main").get_by_role("status")).to_contain_text("Your old address is back")
     await page.goto("/security")
-    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Welcome back")).to_be_visible()
     await old.goto(await mailed_link(demonstration, email, "/reset-password"))
     await old.get_by_role("textbox", name="New password").fill(OTHER)
     await old.get_by_role("button", name="Save the new password").click()

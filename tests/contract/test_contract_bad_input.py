@@ -78,7 +78,8 @@ async def test_open_routes_are_these_alone(operations: list[Operation]) -> None:
         *("POST /auth/providers/return", "POST /auth/providers/link", "POST /auth/providers/register"),
         *("POST /auth/email-change/confirm", "POST /auth/email-change/undo"),
         *("POST /auth/staff-invitations/read", "POST /auth/staff-invitations/accept"),
-        *("GET /specialties", "GET /providers", "GET /providers/{id}", "GET /appointments/available"),
+        *("GET /specialties", "GET /providers", "GET /providers/{id}", "GET /providers/choices"),
+        "GET /appointments/available",
         "GET /calendar/{token}.ics",
     }
 

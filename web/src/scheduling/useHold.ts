@@ -21,6 +21,8 @@ export function useHold(practitionerId: Id, slot: Slot | null, patientId: Id | n
   const [hold, setHold] = useState<Hold | null>(null);
   const [over, setOver] = useState(false);
   const held = useRef<Hold | null>(null);
+  /** The hold before is given back first: a time kept for oneself would be taken when one books it for a child. */
+  const settled = useRef<Promise<unknown>>(Promise.resolve());
   const taken = useRef(onTaken);
   taken.current = onTaken;
   const start = slot?.start ?? null;
@@ -29,7 +31,8 @@ export function useHold(practitionerId: Id, slot: Slot | null, patientId: Id | n
     setOver(false);
     if (!start || !patientId) return;
     let left = false;
-    const asked = api.hold({ practitioner_id: practitionerId, start, patient_id: patientId }).then(
+    const ask = () => (left ? null : api.hold({ practitioner_id: practitionerId, start, patient_id: patientId }));
+    const asked = settled.current.then(ask).then(
       (made) => {
         held.current = made;
         if (!left) setHold(made);
@@ -43,11 +46,10 @@ export function useHold(practitionerId: Id, slot: Slot | null, patientId: Id | n
     return () => {
       left = true;
       setHold(null);
-      void asked.then((made) => {
-        if (made && held.current?.id === made.id) {
-          held.current = null;
-          void api.releaseHold(made.id).catch(() => undefined);
-        }
+      settled.current = asked.then((made) => {
+        if (!made || held.current?.id !== made.id) return undefined;
+        held.current = null;
+        return api.releaseHold(made.id).catch(() => undefined);
       });
     };
   }, [practitionerId, start, patientId]);
