@@ -31,6 +31,8 @@ describe("days", () => {
     expect(formatDay("2026-11-20T08:00:00Z", "fr-FR", "UTC", now)).toBe("Hier");
     expect(formatDay("2026-11-25T08:00:00Z", "en-GB", "UTC", now)).toBe("Wednesday 25 November");
     expect(formatDay("2027-01-05T08:00:00Z", "en-GB", "UTC", now)).toContain("2027");
+    expect(formatDay("2026-11-25T08:00:00Z", "en-GB", "UTC", now, "short")).toBe("Wed 25 Nov");
+    expect(formatDay("2037-04-02T08:00:00Z", "en-GB", "UTC", now, "short")).toBe("2 Apr 2037");
   });
   it("takes the day of the zone, not of UTC", () => {
     expect(dateIn("2026-11-21T23:30:00Z", "Europe/Paris")).toBe("2026-11-22");

@@ -38,7 +38,7 @@ export function formatDate(date: string, locale: string, style: "long" | "short"
   return new Intl.DateTimeFormat(locale, options).format(new Date(`${date.slice(0, 10)}T12:00:00Z`));
 }
 
-/** "Today", "Tomorrow", or the weekday and date. */
+/** "Today", "Tomorrow", or the weekday and date; with the year where it is not this one. */
 export function formatDay(time: string, locale: string, zone: Zone, now: Date, style: "long" | "short" = "long"): string {
   const day = dateIn(time, zone);
   const today = dateIn(now, zone);
@@ -47,12 +47,12 @@ export function formatDay(time: string, locale: string, zone: Zone, now: Date, s
   if (day === today) return capital(words.format(0, "day"));
   if (day === addDays(today, 1)) return capital(words.format(1, "day"));
   if (day === addDays(today, -1)) return capital(words.format(-1, "day"));
-  const text = formatDate(day, locale, style);
-  return style === "long" && day.slice(0, 4) === today.slice(0, 4) ? capital(withoutYear(day, locale)) : capital(text);
-}
-
-function withoutYear(date: string, locale: string): string {
-  return new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long", timeZone: "UTC" }).format(new Date(`${date}T12:00:00Z`));
+  // The year is told where it is another one; far dates need it more than their weekday.
+  const month = style === "long" ? "long" : "short";
+  const near: Intl.DateTimeFormatOptions = { weekday: style, day: "numeric", month };
+  const far: Intl.DateTimeFormatOptions = { ...(style === "long" && { weekday: style }), day: "numeric", month, year: "numeric" };
+  const options = day.slice(0, 4) === today.slice(0, 4) ? near : far;
+  return capital(new Intl.DateTimeFormat(locale, { ...options, timeZone: "UTC" }).format(new Date(`${day}T12:00:00Z`)));
 }
 
 /** "in 12 minutes", "2 days ago", "now". */
