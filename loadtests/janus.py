@@ -179,7 +179,9 @@ class Janus:
         """Join as a publisher with ``person`` as the feed's id: the handle, and the answer to the offer."""
         handle = await self._attach()
         await self._message(handle, {"request": "join", "ptype": "publisher", "room": room, "id": person})
-        reply = await self._message(handle, {"request": "publish"}, {"type": "offer", "sdp": sdp})
+        # Encodings are offered smallest first, as browsers do for our pages; Janus would think the other way round.
+        description = {"type": "offer", "sdp": sdp, "rid_order": "lmh"}
+        reply = await self._message(handle, {"request": "publish"}, description)
         return handle, str(reply["jsep"]["sdp"])
 
     async def subscribe(self, room: int, feeds: list[int]) -> tuple[int, str]:
