@@ -53,6 +53,7 @@ async def test_both_meet_and_it_is_recorded(stage: Any, visit: Any) -> None:
     assert joined["participant"] == {
         "participant_id": str(visit.practitioner),
         "name": "Awa Diop",
+        "for_name": None,
         "role": "practitioner",
         "state": "connected",
         "hand": False,
