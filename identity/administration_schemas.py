@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, field_serializer
+from pydantic import AfterValidator, Field
 
-from core.clock import rfc3339
-from core.http.routes import Page, Wire
+from core.http.routes import Moment, Page, Wire
 from identity.administration_repository import Licence, Member
 from identity.schemas import PersonRole
 
@@ -53,13 +52,9 @@ class MemberView(Wire):
     name: str
     email: str
     roles: list[str]
-    created_at: datetime
-    deactivated_at: datetime | None
+    created_at: Moment
+    deactivated_at: Moment | None
     licence: LicenceView | None
-
-    @field_serializer("created_at", "deactivated_at")
-    def _time(self, value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
 
     @classmethod
     def of(cls, member: Member) -> MemberView:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field, field_serializer
+from pydantic import Field
 
-from core.clock import rfc3339
-from core.http.routes import Wire
+from core.http.routes import Moment, Wire
 from identity.factor_repository import Passkey
 from identity.schemas import Name, PersonRole, Tokens
 
@@ -77,12 +75,8 @@ class PasskeyRow(Wire):
     id: UUID
     name: str
     synced: bool
-    created_at: datetime
-    last_used_at: datetime | None
-
-    @field_serializer("created_at", "last_used_at")
-    def _time(self, value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
+    created_at: Moment
+    last_used_at: Moment | None
 
     @classmethod
     def of(cls, passkey: Passkey) -> PasskeyRow:

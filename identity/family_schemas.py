@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, field_serializer
+from pydantic import AfterValidator, Field, StringConstraints
 
-from core.clock import rfc3339
-from core.http.routes import Wire
+from core.http.routes import AwareTime, Moment, Wire
 from identity.authority import End, How, Kind, Scope, State
 from identity.family import FamilyView, InvitationShown
 from identity.proxies import Shown
@@ -22,13 +21,6 @@ def _distinct(scopes: list[Scope]) -> list[Scope]:
     return scopes
 
 
-def _in_reach(value: datetime) -> datetime:
-    if not 2000 <= value.year <= 2200:
-        raise ValueError("not a time of this age")
-    return value.astimezone(UTC)
-
-
-Moment = Annotated[AwareDatetime, AfterValidator(_in_reach)]
 Scopes = Annotated[list[Scope], Field(min_length=1, max_length=3), AfterValidator(_distinct)]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 Note = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
@@ -49,7 +41,7 @@ class Invite(Wire):
     email: Email
     kind: Literal["parent", "carer"] = "carer"
     scopes: Scopes
-    until: Moment | None = None
+    until: AwareTime | None = None
 
 
 class RecordProxy(Wire):
@@ -59,8 +51,8 @@ class RecordProxy(Wire):
     kind: Kind
     scopes: Scopes
     country: Country | None = None
-    since: Moment | None = None
-    until: Moment | None = None
+    since: AwareTime | None = None
+    until: AwareTime | None = None
 
 
 class EndProxy(Wire):
@@ -82,16 +74,12 @@ class ProxyBody(Wire):
     state: State
     how: How
     country: str
-    since: datetime
-    ends_at: datetime | None
-    verified_at: datetime | None
-    ended_at: datetime | None
+    since: Moment
+    ends_at: Moment | None
+    verified_at: Moment | None
+    ended_at: Moment | None
     end_reason: End | None
     end_note: str | None
-
-    @field_serializer("since", "ends_at", "verified_at", "ended_at")
-    def _time(self, value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
 
     @classmethod
     def of(cls, shown: Shown) -> ProxyBody:
@@ -130,13 +118,9 @@ class ProxyInvitation(Wire):
     email: str
     kind: Kind
     scopes: list[Scope]
-    until: datetime | None
-    expires_at: datetime
+    until: Moment | None
+    expires_at: Moment
     to_me: bool
-
-    @field_serializer("until", "expires_at")
-    def _time(self, value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
 
     @classmethod
     def of(cls, shown: InvitationShown) -> ProxyInvitation:

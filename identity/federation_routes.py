@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field, field_serializer
+from pydantic import Field
 
-from core.clock import rfc3339
 from core.errors import InvalidInput, InvalidToken, NotFound, StepUpRequired
-from core.http.routes import Answer, Call, Routes, Wire
+from core.http.routes import Answer, Call, Moment, Routes, Wire
 from core.settings import Settings
 from identity.errors import (
     AlreadyLinked,
@@ -79,11 +78,7 @@ class OpenAccount(Wire):
 class LinkedRow(Wire):
     provider: str
     name: str
-    linked_at: datetime
-
-    @field_serializer("linked_at")
-    def _time(self, value: datetime) -> str:
-        return rfc3339(value)
+    linked_at: Moment
 
 
 class LinkedPage(Wire):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, field_serializer
+from pydantic import AfterValidator, Field, StringConstraints
 
-from core.clock import rfc3339
-from core.http.routes import Page, Wire
+from core.http.routes import Moment, Page, Wire
 from core.security.principal import Role
 from identity.passwords import LONGEST
 from identity.people import Contact, Person, is_email, is_language, is_phone, is_time_zone
@@ -193,12 +192,8 @@ class SessionRow(Wire):
     current: bool
     client: str
     agent: str
-    created_at: datetime
-    refreshed_at: datetime
-
-    @field_serializer("created_at", "refreshed_at")
-    def _time(self, value: datetime) -> str:
-        return rfc3339(value)
+    created_at: Moment
+    refreshed_at: Moment
 
     @classmethod
     def of(cls, session: Session, current: UUID | None) -> SessionRow:

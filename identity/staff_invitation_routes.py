@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, field_serializer
+from pydantic import AfterValidator, Field, StringConstraints
 
-from core.clock import rfc3339
 from core.errors import Forbidden, NotFound, StepUpRequired
-from core.http.routes import Answer, Call, Page, Routes, Wire
+from core.http.routes import Answer, Call, Moment, Page, Routes, Wire
 from core.settings import Settings
 from identity.errors import EmailTaken, LinkGone
 from identity.routes import NO_STORE, device_of, signed_in_answer
@@ -62,14 +61,10 @@ class StaffInvitationView(Wire):
     role: StaffRole
     state: State
     invited_by: UUID
-    created_at: datetime
-    expires_at: datetime
-    accepted_at: datetime | None
+    created_at: Moment
+    expires_at: Moment
+    accepted_at: Moment | None
     person_id: UUID | None
-
-    @field_serializer("created_at", "expires_at", "accepted_at")
-    def _time(self, value: datetime | None) -> str | None:
-        return None if value is None else rfc3339(value)
 
     @classmethod
     def of(cls, found: StaffInvitation, now: datetime) -> StaffInvitationView:

@@ -7,10 +7,9 @@ from uuid import UUID
 
 from pydantic import Field
 
-from core.http.routes import Wire
+from core.http.routes import Moment, Wire
 from scheduling.calendar_repository import Feed
 from scheduling.calendars import OutsideView
-from scheduling.schemas import Moment
 
 
 class MakeFeed(Wire):

@@ -8,10 +8,9 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from core.http.routes import Page, Wire
+from core.http.routes import Moment, Page, Wire
 from scheduling.drop_ins import DropInView
 from scheduling.models import WaitStatus
-from scheduling.schemas import Moment
 from scheduling.waitlist import EntryView
 
 

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import UTC, datetime
 from datetime import date as CalendarDate
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, Field, PlainSerializer, model_validator
+from pydantic import Field, model_validator
 
-from core.clock import rfc3339
 from core.errors import InvalidInput
-from core.http.routes import Page, Wire
+from core.http.routes import AwareTime, Moment, Page, Wire
 from scheduling import availability
 from scheduling.booking import Request
 from scheduling.lifecycle import Status, Word
 from scheduling.models import AppointmentView, Hold
 from scheduling.ports import Practitioner, Wanted
 from scheduling.recurrence import MOST_VISITS, Every
-
-Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
-
-
-def _in_reach(value: datetime) -> datetime:
-    """To UTC; years far from ours can't be shown in every zone and are no appointment."""
-    if not 1900 <= value.year <= 2200:
-        raise ValueError("not a time of this age")
-    return value.astimezone(UTC)
-
-
-# Input: RFC 3339 with an offset; a time without one is refused, not guessed.
-AwareTime = Annotated[AwareDatetime, AfterValidator(_in_reach)]
-
 
 # The largest fee that is searched for, in minor units.
 MOST_FEE = 10**12

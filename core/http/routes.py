@@ -21,7 +21,9 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from core.errors import BedsideError, NotFound
-from core.http.wire import Wire as Wire  # modules take it from here, beside the rest of a route
+from core.http.wire import AwareTime as AwareTime  # modules take these from here, beside the rest of a route
+from core.http.wire import Moment as Moment
+from core.http.wire import Wire as Wire
 from core.security.principal import Principal
 
 API_PREFIX = "/api/v1"

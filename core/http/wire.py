@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
-from typing import Any
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from core.clock import rfc3339
 
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _WRITTEN = {
@@ -17,14 +19,27 @@ _WRITTEN = {
 }
 
 
+def _in_reach(value: datetime) -> datetime:
+    """To UTC; years far from ours can't be shown in every zone."""
+    if not 1900 <= value.year <= 2200:
+        raise ValueError("not a time of this age")
+    return value.astimezone(UTC)
+
+
+# In an answer: RFC 3339, in UTC.
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+# In a request: RFC 3339 with an offset; a time without one is refused, not guessed.
+AwareTime = Annotated[AwareDatetime, AfterValidator(_in_reach)]
+
+
 def _reader_of(kind: str) -> Callable[[Any], Any]:
     pattern = _WRITTEN[kind]
 
     def read(value: Any) -> Any:
-        if not isinstance(value, str):
+        if isinstance(value, date):  # made here, not sent
             return value
         try:
-            if pattern.fullmatch(value):
+            if isinstance(value, str) and pattern.fullmatch(value):
                 return date.fromisoformat(value) if kind == "date" else datetime.fromisoformat(value.upper())
         except ValueError:
             pass  # the 31st of February
@@ -34,8 +49,8 @@ def _reader_of(kind: str) -> Callable[[Any], Any]:
 
 
 def _written(schema: Any) -> Any:
-    """The schema, with every date and moment in it read from its ISO 8601 words alone: pydantic by itself takes the
-    text "0" for seconds since 1970."""
+    """The schema, with every date and moment in it read from its ISO 8601 words alone: pydantic by itself takes
+    numbers, also as text, for seconds since 1970."""
     if isinstance(schema, dict):
         found = {name: _written(part) for name, part in schema.items() if name != "metadata"}
         if "metadata" in schema:
